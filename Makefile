@@ -1,0 +1,78 @@
+# Everything from a clean clone with git, make and Python >= 3.11: the first target that
+# needs it makes .venv from the locked requirements.
+#
+#   PYTHON=python3.13   the interpreter .venv is made of
+#   ARGS="-k lease"     more arguments for pytest
+#   KEEP=1              `make demo` leaves everything up, DOWN=1 takes it down again
+
+PYTHON ?= python3
+ARGS   ?=
+KEEP   ?=
+
+bin   := .venv/bin
+ready := .venv/.ready
+uv    := $(bin)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+         --generate-hashes --custom-compile-command 'make lock'
+
+.DEFAULT_GOAL := help
+.PHONY: help check test demo fmt lock clean
+.DELETE_ON_ERROR:
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+check: $(ready) ## format, lint, types, import contracts, spelling
+	$(bin)/ruff format --check
+	$(bin)/ruff check
+	$(bin)/mypy
+	$(bin)/lint-imports
+	$(bin)/interrogate --quiet tests
+	$(bin)/codespell
+
+test: $(ready) ## every test, on a real engine and a real Postgres
+	$(bin)/python -m pytest $(ARGS)
+
+demo: $(ready) ## the main job, live, on real parts (KEEP=1 leaves it up)
+	KEEP=$(KEEP) $(bin)/python examples/demo
+
+fmt: $(ready) ## format, and mend what ruff can mend
+	$(bin)/ruff format
+	$(bin)/ruff check --fix
+
+lock: $(ready) ## the newest releases into requirements/*.txt, with hashes
+	$(uv) --upgrade -o requirements/run.txt
+	$(uv) --upgrade --group dev -o requirements/dev.txt
+
+clean: ## away with .venv, caches and builds
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .coverage* dist build
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
+
+# -- .venv ---------------------------------------------------------------------------------------
+# The stamp is newer than the lock and pyproject.toml once both are installed. The project itself
+# is editable, and built with what the lock holds: nothing outside the lock is ever fetched.
+
+pip := $(bin)/python -m pip --disable-pip-version-check --quiet
+
+$(ready): requirements/dev.txt pyproject.toml | $(bin)/pip
+	@echo "installing the locked requirements into .venv"
+	@$(pip) install --require-hashes -r requirements/dev.txt
+	@$(pip) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Debian cuts venv out of python3; root there may put it back, all others are told what to do.
+$(bin)/pip:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "refitd needs Python 3.11 or newer: no $(PYTHON) here; make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "refitd needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1);" \
+	       "make PYTHON=/path/to/a/newer/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "this python3 has no venv: installing Debian's python3-venv"; \
+	    apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends python3-venv; \
+	  else \
+	    echo "$(PYTHON) has no venv: install it (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; \
+	  fi; }
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv

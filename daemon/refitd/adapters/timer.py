@@ -1,0 +1,109 @@
+"""APScheduler behind `ports.Timer`: it calls ticks, and decides nothing.
+
+Five of its habits would each lose a wake-up or a thread, and are met here:
+
+* A job that comes due later than `misfire_grace_time` (1 s) is dropped, and so is its last
+  run: a busy pool or a suspended laptop is enough. `None` runs it however late.
+* A job that comes due while its last run goes on is dropped (`max_instances`). Jobs must be
+  quick ticks that set a flag; where one was dropped all the same, `on_trouble` hears of it.
+* `add_job(replace_existing=True)` before `start()` keeps both copies. So nothing is handed to
+  the scheduler before it runs.
+* `shutdown()` while a date job is being handed out makes the scheduler's thread die of a
+  `JobLookupError`: it looks for the job to remove in the wrong list.
+* A date job re-added on each event slides away for ever under a steady stream. That is for
+  the caller to know: debouncing is `core.debounce`, and not this.
+
+Due times are on the wall clock. A step of it can make a tick late or early and never lost, and
+a tick too many is harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+
+# APScheduler 3 has no types; this file is the only one that knows it.
+from apscheduler.events import (  # type: ignore[import-untyped]
+    EVENT_JOB_ERROR,
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_MISSED,
+    JobEvent,
+)
+from apscheduler.executors.pool import ThreadPoolExecutor  # type: ignore[import-untyped]
+from apscheduler.jobstores.base import JobLookupError  # type: ignore[import-untyped]
+from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
+
+_TROUBLE = {
+    EVENT_JOB_ERROR: "failed",
+    EVENT_JOB_MISSED: "missed",
+    EVENT_JOB_MAX_INSTANCES: "still_running",
+}
+
+
+class _Scheduler(BackgroundScheduler):  # type: ignore[misc]  # untyped, as said above
+    def remove_job(self, job_id: str, jobstore: str | None = None) -> None:
+        """That it is gone is all that is wanted."""
+        with suppress(JobLookupError):
+            super().remove_job(job_id, jobstore)
+
+
+class SchedulerTimer:
+    """`ports.Timer` on a scheduler and a thread pool of its own.
+
+    `on_trouble(job, what, error)` is called when a job failed, was missed or was still running
+    when it came due again; what it means for the job's purpose is for the caller to mend.
+    """
+
+    def __init__(
+        self,
+        on_trouble: Callable[[str, str, BaseException | None], None],
+        threads: int = 4,
+    ) -> None:
+        self._on_trouble = on_trouble
+        self._lock = Lock()
+        self._started = False
+        self._waiting: list[Callable[[], None]] = []
+        self._scheduler = _Scheduler(
+            executors={"default": ThreadPoolExecutor(threads)},
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+            timezone=UTC,
+            daemon=True,
+        )
+        self._scheduler.add_listener(self._heard, sum(_TROUBLE))
+
+    def every(self, name: str, seconds: float, call: Callable[[], None]) -> None:
+        """Again and again, first after `seconds`."""
+        self._soon(lambda: self._add(name, call, "interval", seconds=seconds))
+
+    def at(self, name: str, delay_s: float, call: Callable[[], None]) -> None:
+        """Once; the delay counts from now, not from `start`."""
+        due = datetime.now(UTC) + timedelta(seconds=delay_s)
+        self._soon(lambda: self._add(name, call, "date", run_date=due))
+
+    def start(self) -> None:
+        self._scheduler.start()
+        with self._lock:
+            self._started = True
+            waiting, self._waiting = self._waiting, []
+        for add in waiting:
+            add()
+
+    def stop(self) -> None:
+        """No tick begins after this; one that runs is waited for."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+
+    def _soon(self, add: Callable[[], None]) -> None:
+        with self._lock:
+            if not self._started:
+                self._waiting.append(add)
+                return
+        add()
+
+    def _add(self, name: str, call: Callable[[], None], trigger: str, **when: object) -> None:
+        self._scheduler.add_job(call, trigger, id=name, replace_existing=True, **when)
+
+    def _heard(self, event: JobEvent) -> None:
+        self._on_trouble(event.job_id, _TROUBLE[event.code], getattr(event, "exception", None))

@@ -1,0 +1,302 @@
+"""The wiring: the one file that knows every concrete class.
+
+Each function is what a command of the CLI asks for. Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from refitd import logs
+from refitd.adapters import postgres
+from refitd.adapters.clock import SystemClock
+from refitd.adapters.docker_engine import DockerEngine
+from refitd.adapters.git import DulwichGit
+from refitd.adapters.instance import claim
+from refitd.adapters.metrics import MetricsServer, PrometheusMetrics
+from refitd.adapters.own_container import own_container_id
+from refitd.adapters.postgres import Connection, PgDesk, PgEar, PgJournal, PgLeases
+from refitd.adapters.probe import NetworkProber
+from refitd.adapters.systemd import Systemd
+from refitd.adapters.timer import SchedulerTimer
+from refitd.core.deployment import Wake
+from refitd.core.finding import Finding
+from refitd.core.report import OnceResult, PlanView
+from refitd.core.target import Target
+from refitd.errors import EngineError
+from refitd.ports import Desk, Timer
+from refitd.settings import Settings
+from refitd.shell import foresight, one_look
+from refitd.shell.assembly import Assembly
+from refitd.shell.cloner import Cloner
+from refitd.shell.conclude import Conclusion
+from refitd.shell.deploy import Deployer
+from refitd.shell.doctor import Doctor
+from refitd.shell.drive import Driver
+from refitd.shell.keeper import Keeper
+from refitd.shell.lifecycle import Lifecycle, heeding_signals
+from refitd.shell.listen import Listener, ListenerState
+from refitd.shell.observe import Observer
+from refitd.shell.outage import OutageMeter
+from refitd.shell.reading import Reading
+from refitd.shell.reconcile import Reconciler
+from refitd.shell.rescue import rescue
+from refitd.shell.tenure import Tenure
+from refitd.shell.worker import Worker
+
+
+@dataclass(frozen=True)
+class _House:
+    """What all targets share."""
+
+    settings: Settings
+    instance: str
+    engine: DockerEngine
+    metrics: PrometheusMetrics
+    clock: SystemClock
+    stopping: threading.Event
+
+    def connection(self, purpose: str) -> Connection:
+        return Connection(self.settings.dsn, f"refitd {purpose}")
+
+    def tenure(self, target: Target, leases: PgLeases) -> Tenure:
+        return Tenure(target.name, leases, self.clock, self.settings.timing.lease_s)
+
+    def reconciler(self, target: Target, journal: PgJournal, tenure: Tenure) -> Reconciler:
+        log = logs.get(target=target.name)
+        git, prober = DulwichGit(), NetworkProber()
+        cloner = Cloner(self.engine, target, self.instance)
+        port = target.health.http.port if target.health.http else target.health.tcp_port
+        meter = OutageMeter(prober, self.clock, port)
+        timing, metrics = self.settings.timing, self.metrics
+        conclusion = Conclusion(self.engine, journal, tenure, metrics, log, target, timing)
+        reading = Reading(journal, target.name)
+        driver = Driver(
+            engine=self.engine,
+            journal=journal,
+            cloner=cloner,
+            observer=Observer(self.engine, cloner, prober, self.clock, target),
+            meter=meter,
+            tenure=tenure,
+            clock=self.clock,
+            log=log,
+            target=target,
+            stopping=self.stopping.is_set,
+            reading=reading,
+        )
+        deployer = Deployer(
+            target=target,
+            engine=self.engine,
+            journal=journal,
+            tenure=tenure,
+            assembly=Assembly(self.engine, git, journal, self.clock, log, target),
+            driver=driver,
+            meter=meter,
+            conclusion=conclusion,
+            reading=reading,
+            log=log,
+            own_container=own_container_id(),
+            cancel_limit=timing.cancel_limit,
+            stopping=self.stopping.is_set,
+        )
+        return Reconciler(
+            target=target,
+            engine=self.engine,
+            git=git,
+            journal=journal,
+            tenure=tenure,
+            deployer=deployer,
+            conclusion=conclusion,
+            metrics=metrics,
+            log=log,
+        )
+
+    def worker(self, target: Target, tenure: Tenure, timer: Timer) -> Worker:
+        journal = PgJournal(self.connection(f"worker {target.name}"), self.instance)
+        reconciler = self.reconciler(target, journal, tenure)
+        log = logs.get(target=target.name)
+        timing = self.settings.timing
+        return Worker(reconciler, journal, timer, self.clock, log, timing, self.stopping)
+
+
+class _Daemon:
+    """Every loop of `refitd run`, and what ties them together."""
+
+    def __init__(self, house: _House) -> None:
+        self._house, self._log = house, logs.get()
+        self._targets = house.settings.targets
+        self._leases = PgLeases(house.connection("keeper"), house.instance)
+        self._timer = SchedulerTimer(self._tick_missed)
+        tenures = {each.name: house.tenure(each, self._leases) for each in self._targets}
+        self._workers = {
+            each.name: house.worker(each, tenures[each.name], self._timer) for each in self._targets
+        }
+        listener = self._listener()
+        self.lifecycle = self._lifecycle(listener, self._keeper(tenures.values(), listener))
+
+    def _listener(self) -> Listener:
+        house = self._house
+        return Listener(
+            ear=PgEar(house.settings.dsn, house.instance),
+            leases=self._leases,
+            clock=house.clock,
+            log=self._log,
+            metrics=house.metrics,
+            timing=house.settings.timing,
+            instance=house.instance,
+            poke=self._poke,
+            moved=self._listener_moved,
+            stopping=house.stopping,
+        )
+
+    def _keeper(self, tenures: Iterable[Tenure], listener: Listener) -> Keeper:
+        house, timing = self._house, self._house.settings.timing
+        return Keeper(
+            tenures=tuple(tenures),
+            engine=house.engine,
+            clock=house.clock,
+            log=self._log,
+            every_s=min(timing.heartbeat_s, timing.lease_s / 3),
+            gained=lambda target, wake: self._workers[target].poke(wake),
+            beat=listener.beat,
+            stopping=house.stopping,
+        )
+
+    def _lifecycle(self, listener: Listener, keeper: Keeper) -> Lifecycle:
+        house, supervisor = self._house, Systemd()
+        return Lifecycle(
+            workers=tuple(self._workers.values()),
+            listener=listener,
+            keeper=keeper,
+            timer=self._timer,
+            journal=PgJournal(house.connection("retention"), house.instance),
+            supervisor=supervisor,
+            log=self._log,
+            timing=house.settings.timing,
+            watchdog_s=supervisor.watchdog_interval_s(),
+            rescue=self._rescue,
+            stopping=house.stopping,
+        )
+
+    def _poke(self, wake: Wake) -> None:
+        for worker in self._workers.values():
+            worker.poke(wake)
+
+    def _listener_moved(self, state: ListenerState) -> None:
+        self.lifecycle.listener_moved(state)
+
+    def _tick_missed(self, job: str, what: str, error: BaseException | None) -> None:
+        self._log.warning("tick.missed", job=job, what=what, error=error)
+
+    def _rescue(self) -> None:
+        house = self._house
+        for target in self._targets:
+            try:
+                rescue(house.engine, target, house.instance, self._log)
+            except EngineError as error:
+                self._log.warning("target.unrescued", target=target.name, error=str(error))
+
+
+def run(settings: Settings) -> int:
+    """`refitd run`: the daemon, until a signal."""
+    with ExitStack() as stack:
+        house = stack.enter_context(_house(settings))
+        lifecycle = _Daemon(house).lifecycle
+        if settings.metrics_port is not None:
+            where = settings.metrics_address, settings.metrics_port
+            metrics = MetricsServer(house.metrics.registry, *where, lifecycle.trouble)
+            stack.enter_context(metrics)
+        names = [target.name for target in settings.targets]
+        logs.get().info("daemon.started", instance=house.instance, targets=names)
+        return lifecycle.run()
+
+
+def once(settings: Settings, target: str | None) -> Sequence[OnceResult]:
+    """`refitd once`: look, act, and end, a target at a time."""
+    results = []
+    with _house(settings) as house, heeding_signals(house.stopping):
+        for each in _chosen(settings, target):
+            leases = PgLeases(house.connection("once"), house.instance)
+            tenure = house.tenure(each, leases)
+            journal = PgJournal(house.connection(f"once {each.name}"), house.instance)
+            reconciler = house.reconciler(each, journal, tenure)
+            over = threading.Event()
+            keeper = _keeper_of(house, tenure, over)
+            results.append(one_look.once(reconciler, journal, tenure, keeper, over))
+    return results
+
+
+def plan(settings: Settings, target: str | None) -> Sequence[PlanView]:
+    """`refitd plan`: what would be done now. Nothing is touched but a probe container."""
+    engine = DockerEngine(settings.docker_host)
+    own = own_container_id()
+    views = []
+    for each in _chosen(settings, target):
+        journal = PgJournal(Connection(settings.dsn, "refitd plan"), "plan")
+        cloner = Cloner(engine, each, "plan")
+        views.append(foresight.plan(each, engine, DulwichGit(), journal, cloner, own))
+    return views
+
+
+@contextmanager
+def desk(settings: Settings) -> Iterator[Desk]:
+    """What the CLI reads and writes besides."""
+    connection = Connection(settings.dsn, "refitd cli")
+    try:
+        yield PgDesk(connection)
+    finally:
+        connection.close()
+
+
+def doctor(settings: Settings) -> Sequence[Finding]:
+    """`refitd doctor`."""
+    return Doctor(
+        targets=settings.targets,
+        engine=DockerEngine(settings.docker_host),
+        git=DulwichGit(),
+        database=lambda: postgres.examine(settings.dsn),
+        state_dir=settings.state_dir,
+        own_id=own_container_id(),
+    ).findings()
+
+
+def migrate(settings: Settings) -> Sequence[str]:
+    """`refitd migrate`: the names of the files that were applied."""
+    return postgres.migrate(settings.dsn)
+
+
+@contextmanager
+def _house(settings: Settings) -> Iterator[_House]:
+    with claim(settings.state_dir, settings.instance) as instance:
+        engine = DockerEngine(settings.docker_host)
+        try:
+            yield _House(
+                settings=settings,
+                instance=instance,
+                engine=engine,
+                metrics=PrometheusMetrics(),
+                clock=SystemClock(),
+                stopping=threading.Event(),
+            )
+        finally:
+            engine.close()
+
+
+def _keeper_of(house: _House, tenure: Tenure, over: threading.Event) -> Keeper:
+    return Keeper(
+        tenures=(tenure,),
+        engine=house.engine,
+        clock=house.clock,
+        log=logs.get(),
+        every_s=house.settings.timing.lease_s / 3,
+        gained=lambda _target, _wake: None,
+        beat=lambda: None,
+        stopping=over,
+    )
+
+
+def _chosen(settings: Settings, target: str | None) -> list[Target]:
+    return [each for each in settings.targets if target in (None, each.name)]

@@ -1,0 +1,94 @@
+"""`Config`: what was asked for beyond the image's own configuration.
+
+The engine merges an image into a request field by field (moby, `daemon/commit.go`), and what
+is subtracted here is what that merge would put back. It is the *new* image that then does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from refitd.core import labels
+from refitd.core.clone.identity import own_hostname
+from refitd.core.clone.plan import Clone
+from refitd.core.clone.subtract import entries, fields, items, keys
+from refitd.core.container import Json
+
+COMPOSE = "com.docker.compose."
+COMPOSE_IMAGE = COMPOSE + "image"
+#: Compose's own note to itself while it replaces a container.
+COMPOSE_REPLACE = COMPOSE + "replace"
+
+#: The built-in hand-over of existing backends: the container stops and removes the one named.
+REPLACING = "REPLACING_CONTAINER"
+OWN_NAME = "CONTAINER_NAME"
+
+_HANDLED = frozenset((
+    "Hostname", "Domainname", "MacAddress", "Image", "Env", "Labels",
+    "Cmd", "Entrypoint", "Healthcheck", "ExposedPorts", "Volumes",
+))  # fmt: skip
+
+
+def asked_config(old: Json, baseline: Json, plan: Clone) -> dict[str, Any]:
+    have, base = old["Config"], baseline.get("Config") or {}
+    asked = fields(have, base, leave=_HANDLED)
+    asked |= _names(old, baseline, plan)
+    asked |= _command(have, base)
+    parts = {
+        "Env": _env(have, base, plan.final_name),
+        "Labels": _labels(have, base, plan),
+        "Healthcheck": entries(have.get("Healthcheck"), base.get("Healthcheck")),
+        "ExposedPorts": keys(have.get("ExposedPorts"), base.get("ExposedPorts")),
+        "Volumes": keys(have.get("Volumes"), base.get("Volumes")),
+    }
+    return asked | {key: part for key, part in parts.items() if part}
+
+
+def _names(old: Json, baseline: Json, plan: Clone) -> dict[str, str]:
+    """Hostname and domain. The engine's DNS answers to a hostname: a canary must bear none."""
+    if plan.kind == "canary":
+        return {}
+    named: dict[str, str] = {}
+    if hostname := own_hostname(old, baseline, plan.forebears):
+        named["Hostname"] = hostname
+    domain, mode = old["Config"].get("Domainname"), str(old["HostConfig"].get("NetworkMode"))
+    if domain and mode != "host" and not mode.startswith("container:"):
+        named["Domainname"] = domain
+    return named
+
+
+def _command(have: Json, base: Json) -> dict[str, Any]:
+    """Entrypoint and Cmd belong together: an image's Cmd is only used with its Entrypoint.
+
+    The way to say "no entrypoint" is `[""]`. An empty Cmd under the image's entrypoint comes
+    of an owner who repeated that entrypoint, and only repeating it again brings that about.
+    """
+    entrypoint, command = have.get("Entrypoint"), have.get("Cmd")
+    changed = entrypoint != base.get("Entrypoint")
+    emptied = bool(entrypoint and not command and base.get("Cmd"))
+    if changed or emptied:
+        return {"Entrypoint": entrypoint or [""], "Cmd": command}
+    return {"Cmd": command} if command != base.get("Cmd") else {}
+
+
+def _env(have: Json, base: Json, final_name: str) -> list[str]:
+    """By line: a line equal to the image's goes, a key with another value stays."""
+    lines = items(have.get("Env"), base.get("Env"))
+    return [
+        f"{OWN_NAME}={final_name}" if line.startswith(OWN_NAME + "=") else line
+        for line in lines
+        if line.partition("=")[0] != REPLACING
+    ]
+
+
+def _labels(have: Json, base: Json, plan: Clone) -> dict[str, str]:
+    theirs = {
+        key: value
+        for key, value in entries(have.get("Labels"), base.get("Labels")).items()
+        if not key.startswith(labels.PREFIX) and key != COMPOSE_REPLACE
+    }
+    if plan.kind == "canary":  # compose must not count it among the service's containers
+        theirs = {key: value for key, value in theirs.items() if not key.startswith(COMPOSE)}
+    elif plan.compose_image and COMPOSE_IMAGE in theirs:
+        theirs[COMPOSE_IMAGE] = plan.compose_image
+    return theirs | dict(plan.labels)

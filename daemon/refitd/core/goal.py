@@ -1,0 +1,204 @@
+"""The goal of a replacement, and the steps that can be taken towards it.
+
+A goal is decided once and then only pursued: it stands in the deployment row (as JSON) before
+the first step, so that whoever starts next goes on with it. What has been done is read off
+the engine, not off the goal; only what leaves no trace there (a canary was proven, the drain
+is over, the direction was turned, and why) is noted in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from refitd.core.deployment import Record
+
+Way = Literal["swap", "overlap", "restart"]
+Role = Literal["canary", "successor"]
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a deployment wants of the engine, and how."""
+
+    deployment: int
+    target: str
+    #: Of the lease under which it was decided; it is on the labels of what is created.
+    epoch: int
+    way: Way
+    #: The final name, and the container that bears it before.
+    name: str
+    old_id: str
+    #: State in which the old one was found, and is put back or succeeded in.
+    old_state: Literal["running", "paused", "stopped"]
+    old_policy: str
+    old_retries: int
+    #: Of the container that is restarted in place: how to tell that it was.
+    old_started_at: str
+    image_id: str
+    #: The tag that containers are created by, the one that moves on success, what it was before.
+    tag: str
+    configured_tag: str | None
+    configured_before: str | None
+    canary: bool
+    #: Networks bound late (overlap), each with the aliases that are then due there.
+    late: Mapping[str, tuple[str, ...]]
+    drain_s: float
+    #: The record of the old one, for the day it is put back.
+    before: Mapping[str, Any] | None = None
+    #: What was noted on the way.
+    canary_proven: bool = False
+    drained: bool = False
+    turned: str | None = None
+
+    @property
+    def previous_name(self) -> str:
+        """What the old one is called once the successor bears the final name."""
+        return f"{self.name}-previous-{self.deployment}"
+
+    def transitional_name(self, role: Role) -> str:
+        return f"{self.name}-{role}-{self.deployment}"
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Goal:
+        known = {field.name for field in fields(cls)}
+        values = {key: value for key, value in raw.items() if key in known}
+        late = {network: tuple(aliases) for network, aliases in values.pop("late").items()}
+        return cls(**values, late=late)
+
+    @property
+    def record_before(self) -> Record | None:
+        return Record.from_json(self.before) if self.before else None
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    id: str
+    role: Role | Literal["old"]
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    id: str
+    role: Role | Literal["old"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    id: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetPolicy:
+    id: str
+    policy: str
+    retries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    id: str
+    network: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    id: str
+    network: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    image_id: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Look again in a moment: nothing can be done until the engine or the backend moved."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoteCanaryProven:
+    """Write down that the canary was proven; it may then go."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnBack:
+    """Write down that this will not be, and why; from here on the old one is put back."""
+
+    cause: str
+
+
+Step = (
+    Create
+    | Start
+    | Restart
+    | Stop
+    | Pause
+    | Remove
+    | Rename
+    | SetPolicy
+    | Connect
+    | Disconnect
+    | Tag
+    | Drain
+    | Wait
+    | NoteCanaryProven
+    | TurnBack
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    container_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """The old one serves as it did before."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It went wrong, and there was nothing to go back to."""
+
+    cause: str
+
+
+Outcome = Succeeded | RolledBack | Failed

@@ -1,0 +1,125 @@
+"""A replacement played through on paper: `next_step` against a model of the engine.
+
+What `refitd plan` prints is therefore the very function that the daemon will follow, and not
+a second description of it. Nothing goes wrong in a rehearsal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from refitd.core.container import Container
+from refitd.core.goal import (
+    Connect,
+    Create,
+    Disconnect,
+    Drain,
+    Failed,
+    Goal,
+    NoteCanaryProven,
+    Pause,
+    Remove,
+    Rename,
+    Restart,
+    RolledBack,
+    SetPolicy,
+    Start,
+    Step,
+    Stop,
+    Succeeded,
+    Tag,
+    TurnBack,
+    Wait,
+)
+from refitd.core.proof import PROVEN
+from refitd.core.rollout import Seen, next_step
+
+
+def rehearse(goal: Goal, seen: Seen, most: int = 60) -> tuple[Step, ...]:
+    """All the steps to success, from what is seen now."""
+    taken: list[Step] = []
+    for _ in range(most):
+        step = next_step(goal, seen)
+        if isinstance(step, Succeeded | RolledBack | Failed):
+            return tuple(taken)
+        taken.append(step)
+        goal, seen = _noted(goal, step), _performed(goal, seen, step)
+    msg = f"no end after {most} steps: {taken[-3:]}"
+    raise AssertionError(msg)
+
+
+def _noted(goal: Goal, step: Step) -> Goal:
+    match step:
+        case NoteCanaryProven():
+            return replace(goal, canary_proven=True)
+        case Drain():
+            return replace(goal, drained=True)
+        case TurnBack(cause=cause):
+            return replace(goal, turned=cause)
+        case _:
+            return goal
+
+
+def _performed(  # noqa: C901, PLR0911, PLR0912 - one case a step
+    goal: Goal, seen: Seen, step: Step
+) -> Seen:
+    match step:
+        case Create(role="canary"):
+            return replace(seen, canary=_made("canary", goal))
+        case Create():
+            return replace(seen, successor=_made("successor", goal))
+        case Remove(role="canary"):
+            return replace(seen, canary=None)
+        case Remove():
+            return replace(seen, successor=None)
+        case Start(id=id_) | Restart(id=id_):
+            verdicts = {**seen.verdicts, id_: PROVEN}
+            return replace(
+                _changed(seen, id_, state="running", started_at="anew"), verdicts=verdicts
+            )
+        case Stop(id=id_):
+            return _changed(seen, id_, state="exited")
+        case Pause(id=id_):
+            return _changed(seen, id_, state="paused")
+        case Rename(id=id_, name=name):
+            return _changed(seen, id_, name=name)
+        case SetPolicy(id=id_, policy=policy, retries=retries):
+            return _changed(seen, id_, restart_policy=policy, restart_retries=retries)
+        case Connect(id=id_, network=network):
+            return _networks(seen, id_, network, goal.late[network])
+        case Disconnect(id=id_, network=network):
+            return _networks(seen, id_, network, None)
+        case Tag(image_id=image_id):
+            return replace(seen, tag_image=image_id)
+        case Drain() | Wait() | NoteCanaryProven() | TurnBack():
+            return seen
+
+
+def _made(role: str, goal: Goal) -> Container:
+    networks = {network: () for network, aliases in goal.late.items() if aliases}
+    return Container(
+        id=role,
+        name=f"{goal.name}-{role}-{goal.deployment}",
+        image_id=goal.image_id,
+        state="created",
+        restart_policy="no" if role == "canary" else goal.old_policy,
+        networks=networks,
+    )
+
+
+def _changed(seen: Seen, id_: str, **values: object) -> Seen:
+    for who in ("old", "successor", "canary"):
+        container: Container | None = getattr(seen, who)
+        if container is not None and container.id == id_:
+            return replace(seen, **{who: replace(container, **values)})  # type: ignore[arg-type]
+    return seen
+
+
+def _networks(seen: Seen, id_: str, network: str, aliases: tuple[str, ...] | None) -> Seen:
+    container = seen.successor
+    if container is None or container.id != id_:
+        return seen
+    networks = {net: names for net, names in container.networks.items() if net != network}
+    if aliases is not None:
+        networks[network] = aliases
+    return replace(seen, successor=replace(container, networks=networks))

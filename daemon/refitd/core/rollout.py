@@ -1,0 +1,319 @@
+"""The next step of a replacement: `next_step(goal, seen)`, a pure function.
+
+The shell looks at the engine, asks here, performs the one step, and looks again. Nothing is
+remembered between two calls but the goal, so a daemon that is killed anywhere, between a
+request and its answer too, simply starts looking again. Each step is therefore written as
+"what is seen that is not yet as it should be", in an order that keeps these true:
+
+* the old container serves, or can be put back by one start, until the successor is proven;
+* a container is started once; where that start fails, it is given up;
+* at any moment one of the two comes up after a reboot: the old one's restart policy goes to
+  `no` only when the successor runs with its own (and an `unless-stopped`, which the engine
+  would not honour for a container that was stopped, is `always` meanwhile);
+* names move last. They are output: who is who is told by ids and labels.
+
+The three ways forward and the way back are each a straight run of such sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from refitd.core.container import Container
+from refitd.core.goal import (
+    Connect,
+    Create,
+    Disconnect,
+    Drain,
+    Failed,
+    Goal,
+    NoteCanaryProven,
+    Outcome,
+    Pause,
+    Remove,
+    Rename,
+    Restart,
+    RolledBack,
+    SetPolicy,
+    Start,
+    Step,
+    Stop,
+    Succeeded,
+    Tag,
+    TurnBack,
+    Wait,
+)
+from refitd.core.proof import PENDING, Verdict
+
+#: States in which a container counts as serving, or as brought up by the engine by itself.
+SERVES = frozenset(("running", "paused", "restarting"))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One look at all that a goal is about.
+
+    `gate` are the paths in which a successor, once created, differs from what was asked;
+    `tag_image` is the image that the configured tag points to.
+    """
+
+    old: Container | None = None
+    successor: Container | None = None
+    canary: Container | None = None
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    gate: tuple[str, ...] = ()
+    tag_image: str | None = None
+
+    def verdict(self, container: Container) -> Verdict:
+        return self.verdicts.get(container.id, PENDING)
+
+
+def without(seen: Seen, left_over: Collection[str]) -> Seen:
+    """The same look without the containers that were to be removed and could not be."""
+    canary, successor = seen.canary, seen.successor
+    return replace(
+        seen,
+        canary=None if canary is None or canary.id in left_over else canary,
+        successor=None if successor is None or successor.id in left_over else successor,
+    )
+
+
+def next_step(goal: Goal, seen: Seen) -> Step | Outcome:
+    """The one thing to do next, or how it ended."""
+    if goal.turned is not None:
+        return next(_back(goal, seen, goal.turned))
+    forward = {"swap": _swap, "overlap": _overlap, "restart": _restart}[goal.way]
+    return next(forward(goal, seen))
+
+
+def in_critical_section(goal: Goal, seen: Seen) -> bool:
+    """Whether nothing proven serves: the old one is stopped and the new one is not proven.
+
+    Such a section is entered under an extended lease and then finished, whoever asks to stop.
+    """
+    if goal.old_state == "stopped":
+        return False
+    if goal.way == "restart":
+        restarted = seen.old is None or seen.old.started_at != goal.old_started_at
+        return restarted and not (seen.old and seen.verdict(seen.old).is_ == "proven")
+    if seen.old is not None and seen.old.state in SERVES:
+        return False
+    return not (seen.successor and seen.verdict(seen.successor).is_ == "proven")
+
+
+def enters_critical_section(goal: Goal, step: Step) -> bool:
+    """Whether this step takes away what serves now."""
+    if goal.old_state == "stopped":
+        return False
+    return (isinstance(step, Stop) and step.id == goal.old_id) or isinstance(step, Restart)
+
+
+def _swap(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
+    """Prove a canary, stop the old one, start the successor in its place, prove it again."""
+    old, successor = seen.old, seen.successor
+    yield from _prove_canary(goal, seen)
+    yield from _create_successor(seen)
+    assert successor is not None
+    if goal.old_state == "stopped":
+        if old is not None and old.state in SERVES:
+            yield TurnBack("the stopped container was started by somebody else meanwhile")
+        yield from _take_over(goal, seen)
+    if successor.state == "created":
+        yield from _stop_old(old)
+        yield Start(successor.id, "successor")
+    if successor.runs:
+        yield from _let_policy_go(old)
+    yield from _await_proof(goal, seen, successor)
+    if goal.old_state == "paused" and successor.runs:
+        yield Pause(successor.id)
+    yield from _take_over(goal, seen)
+
+
+def _overlap(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
+    """Prove the successor beside the old one, bind its names late, then stop the old one."""
+    old, successor = seen.old, seen.successor
+    yield from _create_successor(seen)
+    assert successor is not None
+    if successor.state == "created":
+        yield Start(successor.id, "successor")
+    if seen.verdict(successor).is_ == "failed" or not _cut_off(goal, successor):
+        yield from _await_proof(goal, seen, successor)
+    yield from _bind_late(goal, seen, successor)
+    yield from _await_proof(goal, seen, successor)
+    if old is not None and old.runs and goal.drain_s > 0 and not goal.drained:
+        yield Drain(goal.drain_s)
+    yield from _take_over(goal, seen)
+
+
+def _restart(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
+    """Prove a canary of the same image, which reads the new table, then restart in place."""
+    old = seen.old
+    if old is None:
+        yield Failed("the container is gone")
+    assert old is not None
+    if old.started_at == goal.old_started_at:
+        yield from _prove_canary(goal, seen)
+        yield Restart(old.id)
+    if seen.canary:
+        yield Remove(seen.canary.id, "canary")
+    verdict = seen.verdict(old)
+    if verdict.is_ == "failed":
+        yield Failed(f"after its restart {verdict.cause}")
+    if verdict.is_ == "pending":
+        yield Wait(verdict.cause)
+    yield Succeeded(old.id)
+
+
+def _back(goal: Goal, seen: Seen, cause: str) -> Iterator[Step | Outcome]:
+    """Put back what was before. The old one is started first, everything else can wait.
+
+    A roll-back is never rolled back: it waits for the old one to run, and says how it is.
+    """
+    old, successor = seen.old, seen.successor
+    if old is None:
+        yield from _clear_up(seen)
+        yield Failed(f"{cause}; and the old container is gone, there is nothing to go back to")
+    assert old is not None
+    yield from _start_old_again(goal, old, successor)
+    if (old.restart_policy, old.restart_retries) != (goal.old_policy, goal.old_retries):
+        yield SetPolicy(old.id, goal.old_policy, goal.old_retries)
+    if seen.canary:
+        yield Remove(seen.canary.id, "canary")
+    if successor and successor.state in SERVES:
+        yield Stop(successor.id, "successor")
+    if successor:
+        yield Remove(successor.id, "successor")
+    if old.name != goal.name:
+        yield Rename(old.id, goal.name)
+    yield from _tag_as_before(goal, seen)
+    yield RolledBack(cause)
+
+
+def _tag_as_before(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
+    moved = seen.tag_image == goal.image_id != goal.configured_before
+    if moved and goal.configured_tag and goal.configured_before:
+        yield Tag(goal.configured_before, goal.configured_tag)
+
+
+def _start_old_again(
+    goal: Goal, old: Container, successor: Container | None
+) -> Iterator[Step | Outcome]:
+    if goal.old_state != "stopped" and old.state not in SERVES:
+        yield from _bear_a_reboot(goal, old)
+        if goal.way == "swap" and successor and successor.state in SERVES:
+            yield Stop(successor.id, "successor")  # it holds the ports
+        yield Start(old.id, "old")
+    if goal.old_state == "paused" and old.runs:
+        yield Pause(old.id)
+
+
+def _prove_canary(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
+    """A container that nobody talks to shows that the image starts and gets healthy."""
+    if goal.canary and not goal.canary_proven and seen.successor is None:
+        if seen.canary is None:
+            yield from _need_old(seen)
+            yield Create("canary")
+        assert seen.canary is not None
+        if seen.canary.state == "created":
+            yield Start(seen.canary.id, "canary")
+        verdict = seen.verdict(seen.canary)
+        if verdict.is_ == "failed":
+            yield TurnBack(f"the canary failed: {verdict.cause}")
+        if verdict.is_ == "pending":
+            yield Wait(f"canary: {verdict.cause}")
+        yield NoteCanaryProven()
+    if seen.canary:
+        yield Remove(seen.canary.id, "canary")
+
+
+def _need_old(seen: Seen) -> Iterator[Step | Outcome]:
+    """Whatever is created is made in the old one's likeness: without it there is no way on."""
+    if seen.old is None:
+        yield from _clear_up(seen)
+        yield Failed("the container is gone: somebody removed it meanwhile")
+
+
+def _clear_up(seen: Seen) -> Iterator[Step | Outcome]:
+    """Leave nothing over where the old one is gone; but what runs may be all that serves."""
+    if seen.canary:
+        yield Remove(seen.canary.id, "canary")
+    if seen.successor and seen.successor.state not in SERVES:
+        yield Remove(seen.successor.id, "successor")
+
+
+def _create_successor(seen: Seen) -> Iterator[Step | Outcome]:
+    if seen.successor is None:
+        yield from _need_old(seen)
+        yield Create("successor")
+    assert seen.successor is not None
+    if seen.gate and seen.successor.state == "created":
+        yield TurnBack("the new container would differ from the old one in " + ", ".join(seen.gate))
+
+
+def _stop_old(old: Container | None) -> Iterator[Step | Outcome]:
+    if old is None or old.state not in SERVES:
+        return
+    if old.restart_policy == "unless-stopped":
+        yield SetPolicy(old.id, "always", 0)
+    yield Stop(old.id, "old")
+
+
+def _bear_a_reboot(goal: Goal, old: Container) -> Iterator[Step | Outcome]:
+    """Before what runs is stopped in favour of the old one, that one must come up by itself."""
+    policy = "always" if goal.old_policy == "unless-stopped" else goal.old_policy
+    if (old.restart_policy, old.restart_retries) != (policy, goal.old_retries):
+        yield SetPolicy(old.id, policy, goal.old_retries)
+
+
+def _let_policy_go(old: Container | None) -> Iterator[Step | Outcome]:
+    if old is not None and old.restart_policy != "no":
+        yield SetPolicy(old.id, "no", 0)
+
+
+def _await_proof(goal: Goal, seen: Seen, successor: Container) -> Iterator[Step | Outcome]:
+    if successor.state == "paused" and goal.old_state == "paused":
+        return  # proven before it was paused
+    verdict = seen.verdict(successor)
+    if verdict.is_ == "failed":
+        yield TurnBack(f"the new container failed: {verdict.cause}")
+    if verdict.is_ == "pending":
+        yield Wait(verdict.cause)
+
+
+def _cut_off(goal: Goal, successor: Container) -> bool:
+    """Whether it is off a network for the moment between disconnecting and connecting it.
+
+    It was proven before, and cannot be now: what it needs may be on that very network. (One
+    that it is only to be connected to, without aliases of its own, it was never on.)
+    """
+    return any(aliases and net not in successor.networks for net, aliases in goal.late.items())
+
+
+def _bind_late(goal: Goal, seen: Seen, successor: Container) -> Iterator[Step | Outcome]:
+    for network, aliases in goal.late.items():
+        if network not in successor.networks:
+            yield from _need_old(seen)
+            yield Connect(successor.id, network)
+        elif not set(aliases) <= set(successor.networks[network]):
+            yield Disconnect(successor.id, network)
+
+
+def _take_over(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
+    """The old one steps aside, the successor gets the final name and the tag.
+
+    In a swap the old one was stopped before; but a reboot brings one with the policy `always`
+    up again, whoever stopped it.
+    """
+    old, successor = seen.old, seen.successor
+    assert successor is not None
+    yield from _let_policy_go(old)
+    if old is not None and old.state in SERVES:
+        yield Stop(old.id, "old")
+    if old is not None and old.name == goal.name:
+        yield Rename(old.id, goal.previous_name)
+    if successor.name != goal.name:
+        yield Rename(successor.id, goal.name)
+    if goal.configured_tag and seen.tag_image != goal.image_id:
+        yield Tag(goal.image_id, goal.configured_tag)
+    yield Succeeded(successor.id)

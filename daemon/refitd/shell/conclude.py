@@ -1,0 +1,288 @@
+"""How a deployment ended, written where the next look finds it.
+
+The order matters: what is known of the container first, the row's last state at the very end.
+A daemon that dies in between pursues the same goal again, finds everything in place, and
+writes the same once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+from refitd.core import labels
+from refitd.core.backoff import retry_delay_s
+from refitd.core.container import Image
+from refitd.core.deployment import (
+    Amendment,
+    Deployment,
+    Quarantine,
+    Record,
+    Retiree,
+    Snapshot,
+    Status,
+)
+from refitd.core.goal import Failed, Goal, Outcome, RolledBack, Succeeded
+from refitd.core.route import repository
+from refitd.core.target import Target, Timing
+from refitd.errors import EngineError, RefitdError
+from refitd.ports import Engine, Journal, Log, Metrics
+from refitd.shell.tenure import Tenure
+
+
+class Conclusion:
+    """Writes the ends of one target's deployments, and clears up behind them."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        journal: Journal,
+        tenure: Tenure,
+        metrics: Metrics,
+        log: Log,
+        target: Target,
+        timing: Timing,
+    ) -> None:
+        self._engine, self._journal, self._tenure = engine, journal, tenure
+        self._metrics, self._log = metrics, log
+        self._target, self._timing = target, timing
+
+    def of_pursuit(
+        self,
+        deployment: Deployment,
+        goal: Goal,
+        outcome: Outcome,
+        *,
+        enabled: tuple[str, ...],
+        tried: str,
+        outage_s: float | None,
+        snapshot: Snapshot,
+    ) -> None:
+        """A goal was pursued to its end; `enabled` is what was read as the container started,
+        `tried` the run key of what was put to the proof."""
+        match outcome:
+            case Succeeded(container_id=id_):
+                self._keep_new(deployment, goal, id_, enabled)
+                self._keep_way_back(goal, id_, snapshot)
+                self.keep_barred(_besides(deployment, snapshot))
+                self._keep_left_over(goal, id_, snapshot)
+                self._end(deployment, "succeeded", None, outage_s)
+                self.prune_images()
+            case RolledBack(cause=cause):
+                self._keep_old(goal, enabled)
+                # What was put back is no way back any more; it would be removed when due.
+                self._journal.drop_retiree(self._target.name, goal.old_id, self._tenure.epoch)
+                self._bar(deployment, cause, snapshot, run_key=tried)
+                self._keep_left_over(goal, goal.old_id, snapshot)
+                self._end(deployment, "rolled_back", cause, outage_s)
+                self.prune_images(failed=goal.image_id)
+            case Failed(cause=cause):
+                self._keep_old(goal, enabled)
+                self._journal.drop_retiree(self._target.name, goal.old_id, self._tenure.epoch)
+                self._bar(deployment, cause, snapshot, run_key=tried)
+                self._end(deployment, "failed", cause, outage_s)
+
+    def of_failure(self, deployment: Deployment, error: RefitdError, snapshot: Snapshot) -> None:
+        """No image came of it, or the container cannot be replaced: nothing was touched.
+
+        A restart has no image of its own: barred without its run key, no toggle would ever be
+        served again.
+        """
+        run_key = deployment.run_key if deployment.action == "restart" else None
+        self._bar(deployment, str(error), snapshot, run_key=run_key, transient=error.transient)
+        self._end(deployment, "failed", str(error), None)
+
+    def of_cancellation(self, deployment: Deployment, status: Status, reason: str) -> None:
+        """Nobody wants it any more, or its request was withdrawn."""
+        self._end(deployment, status, reason, None)
+
+    def retire(self, retiree: Retiree) -> None:
+        """Its time is over: remove the old container. Volumes with a name stay.
+
+        One that bears the target's name again was put back, by us or by hand: it stays.
+        """
+        try:
+            container = self._engine.container(retiree.container_id)
+            if container is not None and container.name != self._target.container:
+                self._engine.remove(retiree.container_id)
+        except EngineError as error:  # it can wait; the target cannot
+            self._log.warning("container.unretired", name=retiree.name, error=str(error))
+            return
+        self._journal.drop_retiree(self._target.name, retiree.container_id, self._tenure.epoch)
+        self._log.info("container.retired", container=retiree.container_id, name=retiree.name)
+        self.prune_images(previous=retiree.image_id)
+
+    def keep_barred(self, entries: Iterable[Quarantine]) -> None:
+        """Lift the quarantine, but for these entries."""
+        self._journal.keep_quarantine(self._target.name, tuple(entries), self._tenure.epoch)
+
+    def prune_images(self, previous: str | None = None, failed: str | None = None) -> None:
+        """Remove refitd's own images of this target, but the running one and those before it:
+        the one known to be `previous` first, then the newest. The one that `failed` just now
+        stays beside them: a toggle may be all that it needs."""
+        try:
+            containers = self._engine.containers(self._target.name, [self._target.container])
+            in_use = {container.image_id for container in containers}
+            images = self._engine.images({labels.IMAGE_TARGET: self._target.name})
+            own = repository(self._target.image) + ":refitd-"
+            # Another panel on this engine may have a target of the same name.
+            ours = [image for image in images if any(tag.startswith(own) for tag in image.tags)]
+            spare = [image for image in ours if image.id not in {*in_use, failed}]
+            spare.sort(key=lambda image: image.id != previous)
+            kept = max(0, self._target.keep_images - max(0, len(in_use) - 1))
+            for image in spare[kept:]:
+                self._untag(image, own, keep=())
+            # A replacement with the same image gives it one more tag: those in use are enough.
+            created_by = [str(each.inspect["Config"].get("Image")) for each in containers]
+            for image_id in in_use:
+                image_in_use = self._engine.image(image_id)
+                if image_in_use is not None:
+                    self._untag(image_in_use, own, keep=created_by)
+        except EngineError as error:
+            self._log.warning("images.unpruned", error=str(error))
+
+    def _untag(self, image: Image, own: str, keep: Collection[str]) -> None:
+        for tag in image.tags:
+            if tag.startswith(own) and tag not in keep and self._engine.remove_image(tag):
+                self._log.info("image.removed", image=image.id, tag=tag)
+
+    def _keep_new(
+        self, deployment: Deployment, goal: Goal, container_id: str, enabled: tuple[str, ...]
+    ) -> None:
+        container = self._engine.container(container_id)
+        assert container is not None, "it was proven a moment ago"
+        before = goal.record_before
+        written = self._journal.deployment(deployment.id) or deployment
+        self._keep(
+            Record(
+                container_id=container.id,
+                image_id=container.image_id,
+                started_at=container.started_at,
+                build_key=deployment.build_key,
+                modules=deployment.modules,
+                enabled=enabled,
+                commit=written.commit or (before.commit if before else None),
+                deployment_id=deployment.id,
+            )
+        )
+
+    def _keep_old(self, goal: Goal, enabled: tuple[str, ...]) -> None:
+        """What stands there now is the old one; if it was started anew, it read the table anew."""
+        old, before = self._engine.container(goal.old_id), goal.record_before
+        if old is None or before is None:
+            return
+        started_anew = old.started_at != goal.old_started_at
+        self._keep(
+            replace(
+                before,
+                started_at=old.started_at,
+                enabled=enabled if started_anew else before.enabled,
+            )
+        )
+
+    def _keep(self, record: Record) -> None:
+        self._journal.keep_record(self._target.name, record, self._tenure.epoch)
+
+    def _keep_way_back(self, goal: Goal, container_id: str, snapshot: Snapshot) -> None:
+        """The one just replaced is kept for the watch window; those before it are not."""
+        if container_id == goal.old_id:
+            return
+        old = self._engine.container(goal.old_id)
+        if old is not None:
+            retiree = Retiree(
+                container_id=old.id,
+                name=old.name,
+                image_id=old.image_id,
+                successor_id=container_id,
+                deployment_id=goal.deployment,
+                due_at=snapshot.at + timedelta(seconds=self._target.watch_s),
+            )
+            self._journal.add_retiree(self._target.name, retiree, self._tenure.epoch)
+        for earlier in snapshot.retirees:
+            if earlier.container_id != goal.old_id:
+                self.retire(earlier)
+
+    def _keep_left_over(self, goal: Goal, serving: str, snapshot: Snapshot) -> None:
+        """What was made for this goal and could not be removed is tried again with each look."""
+        try:
+            found = self._engine.containers(self._target.name)
+        except EngineError as error:
+            self._log.warning("container.left_over", error=str(error))
+            return
+        for container in found:
+            made_for_it = container.labels.get(
+                labels.REPLACES
+            ) == goal.old_id and container.labels.get(labels.DEPLOYMENT) == str(goal.deployment)
+            if made_for_it and container.id != serving:
+                retiree = Retiree(
+                    container_id=container.id,
+                    name=container.name,
+                    image_id=container.image_id,
+                    successor_id="",
+                    deployment_id=goal.deployment,
+                    due_at=snapshot.at,
+                )
+                self._journal.add_retiree(self._target.name, retiree, self._tenure.epoch)
+
+    def _bar(
+        self,
+        deployment: Deployment,
+        cause: str,
+        snapshot: Snapshot,
+        *,
+        run_key: str | None,
+        transient: bool = False,
+    ) -> None:
+        key = deployment.build_key
+        earlier = [q for q in snapshot.quarantine if (q.build_key, q.run_key) == (key, run_key)]
+        attempts = 1 + max((entry.attempts for entry in earlier), default=0)
+        delay_s = retry_delay_s(attempts, self._timing.retry_first_s, self._timing.retry_longest_s)
+        retry_at = snapshot.at + timedelta(seconds=delay_s) if transient else None
+        entry = Quarantine(key, run_key, attempts, cause, deployment.id, retry_at)
+        self._journal.quarantine(self._target.name, entry, self._tenure.epoch)
+
+    def _end(
+        self, deployment: Deployment, status: Status, error: str | None, outage_s: float | None
+    ) -> None:
+        self._journal.amend(deployment, Amendment(state=status, error=error, outage_s=outage_s))
+        ended = self._journal.deployment(deployment.id)
+        if ended is not None:
+            self._say(ended)
+
+    def _say(self, ended: Deployment) -> None:
+        """The one canonical line of a deployment."""
+        steps = self._journal.steps(ended.id)
+        finished = ended.finished_at or ended.created_at
+        took_s = (finished - ended.created_at).total_seconds()
+        say = self._log.info if ended.state == "succeeded" else self._log.warning
+        say(
+            "deployment.ended",
+            deployment=ended.id,
+            epoch=ended.epoch,
+            result=ended.state,
+            action=ended.action,
+            reason=ended.reason,
+            wake=ended.wake,
+            modules=list(ended.modules),
+            enabled=list(ended.enabled),
+            commit=ended.commit,
+            image=ended.image_id,
+            strategy=ended.strategy,
+            old_container=ended.old_container,
+            new_container=ended.new_container,
+            outage_s=ended.outage_s,
+            duration_s=round(took_s, 3),
+            steps={f"{n:02d} {step.step}": step.duration_s for n, step in enumerate(steps, 1)},
+            error=ended.error,
+        )
+        self._metrics.ended(ended.target, ended.action, ended.state, took_s)
+        if ended.outage_s is not None:
+            self._metrics.outage(ended.target, ended.outage_s)
+
+
+def _besides(deployment: Deployment, snapshot: Snapshot) -> tuple[Quarantine, ...]:
+    """What stays barred after a success: a restart says nothing of a build that failed."""
+    if deployment.action != "restart":
+        return ()
+    return tuple(e for e in snapshot.quarantine if e.build_key != deployment.build_key)

@@ -1,0 +1,100 @@
+"""`refitd plan`: what would be done now, and why, step by step; and nothing done.
+
+The decision and the steps come of the very functions that the daemon follows. The engine is
+asked for a baseline probe (a container that is created, inspected and removed), so that what
+stands against a replacement is known beforehand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from refitd.core import recreate
+from refitd.core.container import Container
+from refitd.core.deployment import Snapshot
+from refitd.core.module import desired_from
+from refitd.core.plan import Adopt, Decision, Nothing, Rebuild, decide, wanted
+from refitd.core.proof import PROVEN
+from refitd.core.rehearsal import rehearse
+from refitd.core.report import PlanView
+from refitd.core.rollout import Seen
+from refitd.core.route import make_goal, own_tag, way_of
+from refitd.core.strategy import canary_objection
+from refitd.core.target import Target
+from refitd.core.wording import sentence
+from refitd.ports import Engine, Git, Journal
+from refitd.shell.cloner import Cloner
+
+
+def plan(
+    target: Target, engine: Engine, git: Git, journal: Journal, cloner: Cloner, own_id: str | None
+) -> PlanView:
+    """Raises `DatabaseError`, `EngineError`, `SourceError`."""
+    snapshot = journal.snapshot(target.name)
+    desired = desired_from(snapshot.rows)
+    commit = git.commit(target.source) if target.source.follow else None
+    want = wanted(target, desired, commit)
+    container = engine.container(target.container)
+    decision = decide(target, want, snapshot, container)
+    notes = tuple(refusal.reason for refusal in desired.refused)
+    if isinstance(decision, Adopt):
+        notes = (decision.reason, *notes)
+        snapshot = replace(snapshot, record=decision.record)
+        decision = decide(target, want, snapshot, container)
+    if isinstance(decision, Nothing) or container is None:
+        reason = getattr(decision, "problem", None) or decision.reason
+        return PlanView(target.name, "nothing", reason, warnings=notes)
+    cloner.baseline(container)
+    return _view(target, engine, snapshot, container, decision, notes, own_id)
+
+
+def _view(
+    target: Target,
+    engine: Engine,
+    snapshot: Snapshot,
+    container: Container,
+    decision: Decision,
+    notes: tuple[str, ...],
+    own_id: str | None,
+) -> PlanView:
+    rebuild = isinstance(decision, Rebuild)
+    way, why = way_of(target, container, rebuild=rebuild)
+    tagged = engine.image(target.image)
+    goal = make_goal(
+        target,
+        container,
+        deployment=0,
+        epoch=0,
+        way=way,
+        image_id="new" if rebuild else container.image_id,
+        tag=own_tag(target, 0),
+        tagged=tagged.id if tagged else None,
+        before=snapshot.record,
+        rebuild=rebuild,
+    )
+    seen = Seen(
+        old=container,
+        verdicts={container.id: PROVEN},
+        tag_image=tagged.id if tagged else None,
+    )
+    steps = [f"{way}, because {why}"]
+    if rebuild:
+        steps.append(
+            "build an image with " + (", ".join(desired_from(snapshot.rows).specs) or "no module")
+        )
+    without = canary_objection(target, container.inspect) if way != "overlap" else None
+    if without:
+        steps.append(f"no canary: {without}")
+    steps += [sentence(step, goal) for step in rehearse(goal, seen)]
+    everyone = [other.inspect for other in engine.everyone()]
+    return PlanView(
+        target.name,
+        "rebuild" if rebuild else "restart",
+        decision.reason,
+        steps=tuple(steps),
+        warnings=(
+            *notes,
+            *recreate.warnings(container.inspect, engine.changed_files(container.id)),
+        ),
+        refusals=recreate.refusals(container.inspect, everyone, own_id, engine.info().api_version),
+    )

@@ -1,0 +1,151 @@
+"""The listener: a thread on the dedicated connection, from which all hints come.
+
+    connecting ──LISTEN──▶ listening ──look──▶ synced ──heartbeat missed──▶ suspect
+        ▲                                                                      │
+        └────────────── torn down at once, full-jitter back-off ◀──────────────┘
+
+On every (re)connect LISTEN comes first and a look second: what was committed in between is
+seen by the look, what comes after it is heard. The loop's body only pokes. A connection that
+is open may still deliver nothing (half-open behind a proxy, a transaction pooler), which no
+keepalive shows; so a heartbeat is notified from the *other* connection, and one that does not
+arrive in time ends this one. The poll is the floor under all of it: slow while synced, quick
+while not.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Literal
+
+from refitd.core.backoff import full_jitter_s
+from refitd.core.deployment import Wake
+from refitd.core.target import Timing
+from refitd.errors import DatabaseError, DatabaseUnavailable
+from refitd.ports import Clock, Ear, Leases, Log, Metrics
+
+ListenerState = Literal["connecting", "listening", "synced", "suspect"]
+
+#: Reconnects wait up to 0.1, 0.2, 0.4 … seconds, never more than this.
+LONGEST_BACKOFF_S = 1.0
+STABLE_S = 30.0
+CHANGES, HEARTBEATS = "refitd", "refitd_heartbeat"
+
+
+class Listener:
+    """Hears notifications and pokes; proves all the while that it does hear."""
+
+    def __init__(  # noqa: PLR0913 - the wiring of one loop
+        self,
+        ear: Ear,
+        leases: Leases,
+        clock: Clock,
+        log: Log,
+        metrics: Metrics,
+        timing: Timing,
+        instance: str,
+        poke: Callable[[Wake], None],
+        moved: Callable[[ListenerState], None],
+        stopping: threading.Event,
+    ) -> None:
+        self._ear, self._leases, self._clock = ear, leases, clock
+        self._log, self._metrics, self._timing = log, metrics, timing
+        self._instance, self._poke, self._moved = instance, poke, moved
+        self._stopping = stopping
+        self.state: ListenerState = "connecting"
+        self._complaint = ""
+        self._failures = 0
+        self._lock = threading.Lock()
+        self._nonce, self._sent_s, self._count = "", 0.0, 0
+
+    def run(self) -> None:
+        """The thread's body: until `stopping`."""
+        while not self._stopping.is_set():
+            opened_s = self._clock.now_s()
+            try:
+                self._move("connecting")
+                self._ear.open()
+                self._move("listening")
+                self._complaint = ""
+                self._poke("reconnect")
+                self._move("synced")
+                self._hear()
+            except DatabaseError as error:
+                self._complain(error)
+            finally:
+                self._ear.close()
+            if self._clock.now_s() - opened_s > STABLE_S:
+                self._failures = 0
+            self._failures += 1
+            self._stopping.wait(
+                full_jitter_s(self._failures, 0.1, LONGEST_BACKOFF_S, self._clock.dice())
+            )
+
+    def beat(self) -> None:
+        """Send a heartbeat through the other connection; the keeper calls it every few seconds.
+
+        Raises `DatabaseUnavailable` when that one is broken, which says nothing about ours.
+        """
+        if self.state not in ("listening", "synced"):
+            return
+        with self._lock:
+            if self._nonce:
+                return  # one at a time: the deadline is watched by the listening thread
+            self._count += 1
+            self._nonce = f"{self._instance}:beat-{self._count}"
+            self._sent_s = self._clock.now_s()
+            nonce = self._nonce
+        try:
+            self._leases.heartbeat(nonce)
+        except DatabaseError:
+            with self._lock:
+                self._nonce = ""
+            raise
+
+    def _hear(self) -> None:
+        tick_s = min(0.5, self._timing.heartbeat_deadline_s / 4)
+        while not self._stopping.is_set():
+            changed = False
+            for channel, payload in self._ear.hear(tick_s):
+                if channel == CHANGES:
+                    changed = True
+                elif channel == HEARTBEATS:
+                    self._heard(payload)
+            if changed:
+                self._poke("notify")
+            if self._overdue():
+                self._move("suspect")
+                raise DatabaseUnavailable(
+                    "the listening connection is open but delivers nothing (a half-open"
+                    " connection, or a transaction pooler in the way): it is torn down"
+                )
+
+    def _heard(self, payload: str) -> None:
+        with self._lock:
+            if payload == self._nonce:  # else another daemon's, or one given up waiting for
+                self._nonce = ""
+
+    def _overdue(self) -> bool:
+        with self._lock:
+            late = self._clock.now_s() - self._sent_s > self._timing.heartbeat_deadline_s
+            overdue = bool(self._nonce) and late
+            if overdue:
+                self._nonce = ""
+            return overdue
+
+    def _move(self, state: ListenerState) -> None:
+        if state == self.state:
+            return
+        before, self.state = self.state, state
+        with self._lock:
+            self._nonce = "" if state == "connecting" else self._nonce
+        self._metrics.listener_state(state)
+        if state in ("synced", "suspect") or before == "synced":
+            self._log.info("listener.moved", state=state)
+        self._moved(state)
+
+    def _complain(self, error: DatabaseError) -> None:
+        """One line for each new complaint, not one an attempt."""
+        if str(error) != self._complaint:
+            self._complaint = str(error)
+            self._log.warning("listener.cut_off", error=str(error))

@@ -1,0 +1,152 @@
+"""One look at the engine for a goal: who is there, and what is to be thought of each.
+
+Who is who is told by ids and labels: the old one by the id in the goal, the canary and the
+successor by the labels they were created with. Names play no part.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import replace
+
+from refitd.core import labels
+from refitd.core.container import Container
+from refitd.core.goal import Goal
+from refitd.core.proof import Verdict, Watch, judge, last_check
+from refitd.core.rollout import Seen
+from refitd.core.target import Target
+from refitd.errors import EngineRefused, ReplacementRefused
+from refitd.ports import Clock, Engine, Prober
+from refitd.shell.cloner import Cloner
+
+
+class Observer:
+    """Looks, and remembers of each container since when it has been under proof."""
+
+    def __init__(
+        self, engine: Engine, cloner: Cloner, prober: Prober, clock: Clock, target: Target
+    ) -> None:
+        self._engine, self._cloner, self._prober = engine, cloner, prober
+        self._clock, self._target = clock, target
+        self._watches: dict[str, Watch] = {}
+        self._gates: dict[str, tuple[str, ...]] = {}
+
+    def begin(self) -> None:
+        """A pursuit begins: what was remembered is of containers that are gone."""
+        self._watches.clear()
+        self._gates.clear()
+        self._cloner.forget()
+
+    def look(self, goal: Goal) -> Seen:
+        found = self._engine.containers(self._target.name, [goal.name, self._target.container])
+        old = next((c for c in found if c.id == goal.old_id), None)
+        old = old or self._engine.container(goal.old_id)
+        successor = _made_for(goal, labels.SUCCESSOR, found)
+        canary = _made_for(goal, labels.CANARY, found)
+        tagged = self._engine.image(goal.configured_tag) if goal.configured_tag else None
+        present = [c for c in (old, successor, canary) if c is not None]
+        return Seen(
+            old=old,
+            successor=successor,
+            canary=canary,
+            verdicts={container.id: self._judge(container) for container in present},
+            gate=self._gate(old, successor),
+            tag_image=tagged.id if tagged else None,
+        )
+
+    def prove_anew(self, container: Container | None, container_id: str) -> None:
+        """Its connections were cut or it was restarted: what was proven before counts no more."""
+        last = last_check(container) if container else ""
+        self._watches[container_id] = self._new_watch(last)
+
+    def _judge(self, container: Container) -> Verdict:
+        now_s = self._clock.now_s()
+        if container.runs and container.id not in self._watches:
+            self._watches[container.id] = self._new_watch()
+        watch = self._watches.get(container.id)
+        verdict = judge(container, watch, now_s, self._target.health)
+        if watch is not None and verdict.is_ == "pending" and self._probes(container):
+            # Only what has passed all else is probed.
+            settled = judge(
+                container, replace(watch, probed=True, probe=None), now_s, self._target.health
+            )
+            if settled.is_ == "proven":
+                watch = replace(watch, probed=True, probe=self._probe(container))
+                self._watches[container.id] = watch
+                verdict = judge(container, watch, self._clock.now_s(), self._target.health)
+        return verdict
+
+    def _new_watch(self, last: str = "") -> Watch:
+        return Watch(self._clock.now_s(), last_check=last, probed=not self._has_probes)
+
+    @property
+    def _has_probes(self) -> bool:
+        health = self._target.health
+        return bool(health.http or health.tcp_port or health.command)
+
+    def _probes(self, container: Container) -> bool:
+        return self._has_probes and container.runs
+
+    def _probe(self, container: Container) -> str | None:
+        health = self._target.health
+        address = address_of(container)
+        if health.command:
+            try:
+                code, output = self._engine.run_command(
+                    container.id, health.command, health.timeout_s
+                )
+            except EngineRefused as error:  # it stopped in between, or has no such program
+                return f"its probe command could not be run: {error}"
+            if code != 0:
+                return f"its probe command answered {code}: {output.strip()[-200:]}"
+        if (health.http or health.tcp_port) and address is None:
+            return "it has no address to probe"
+        if health.http and address:
+            wrong = self._prober.http(address, health.http, health.timeout_s)
+            if wrong:
+                return wrong
+        if health.tcp_port and address:
+            return self._prober.tcp(address, health.tcp_port, health.timeout_s)
+        return None
+
+    def _gate(self, old: Container | None, successor: Container | None) -> tuple[str, ...]:
+        if old is None or successor is None or successor.state != "created":
+            return ()
+        if successor.id not in self._gates:
+            try:
+                self._gates[successor.id] = self._cloner.differences(old, successor)
+            except (EngineRefused, ReplacementRefused) as error:
+                return (f"what cannot be compared ({error})",)
+        return self._gates[successor.id]
+
+
+def address_of(container: Container) -> str | None:
+    """An address at which the container can be probed: its own, or the host's loopback."""
+    host = container.inspect.get("HostConfig") or {}
+    if host.get("NetworkMode") == "host":
+        return "127.0.0.1"
+    networks = (container.inspect.get("NetworkSettings") or {}).get("Networks") or {}
+    for endpoint in networks.values():
+        for key in ("IPAddress", "GlobalIPv6Address"):
+            text = (endpoint or {}).get(key)
+            if text and not ipaddress.ip_address(text).is_unspecified:
+                return str(text)
+    return None
+
+
+def _made_for(goal: Goal, role: str, found: tuple[Container, ...]) -> Container | None:
+    """The container made for this goal in this role. Of two (a lost answer), the running one.
+
+    The number of a deployment is its database's own: a panel next door on this engine has a
+    deployment 1 of its own `backend`, and so has a database that was set up anew. The id of the
+    container that is replaced is like no other.
+    """
+    mine = [
+        c
+        for c in found
+        if c.labels.get(labels.REPLACES) == goal.old_id
+        and c.labels.get(labels.DEPLOYMENT) == str(goal.deployment)
+        and c.labels.get(labels.ROLE) == role
+        and c.id != goal.old_id
+    ]
+    return min(mine, key=lambda c: (c.state == "created", c.id), default=None)

@@ -1,0 +1,220 @@
+"""One look at one target, and what it calls for: the way of a change, from top to bottom.
+
+    snapshot of the database + container of the engine
+      └─ decide (core.plan) ─ Nothing | Adopt | Restart | Rebuild
+           └─ deploy (shell.deploy): a row, an image, a goal pursued, a conclusion
+
+Level-triggered: nothing here depends on what woke us. Whatever raises `DatabaseError`,
+`EngineUnavailable` or `LeaseLost` on the way leaves rows and labels from which the next look
+goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from refitd.core.container import Container
+from refitd.core.deployment import (
+    Request,
+    Snapshot,
+    Wake,
+)
+from refitd.core.module import desired_from
+from refitd.core.plan import (
+    Adopt,
+    Decision,
+    Nothing,
+    Rebuild,
+    Wanted,
+    decide,
+    still_barred,
+    wanted,
+)
+from refitd.core.proof import fell_over
+from refitd.core.target import Target
+from refitd.errors import SourceError
+from refitd.ports import Engine, Git, Journal, Log, Metrics
+from refitd.shell.conclude import Conclusion
+from refitd.shell.deploy import Deployer
+from refitd.shell.tenure import Tenure
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a look found and did. `held` where a rebuild is due, but not yet."""
+
+    decision: Decision
+    deployment_id: int | None = None
+    held: bool = False
+    #: Whether another look is due at once, as something was done or withdrawn.
+    again: bool = False
+
+
+class Reconciler:
+    """Brings one target in step, a look at a time. Used from one thread."""
+
+    def __init__(  # noqa: PLR0913 - the wiring of one loop, by keyword
+        self,
+        *,
+        target: Target,
+        engine: Engine,
+        git: Git,
+        journal: Journal,
+        tenure: Tenure,
+        deployer: Deployer,
+        conclusion: Conclusion,
+        metrics: Metrics,
+        log: Log,
+    ) -> None:
+        self.target = target
+        self._engine, self._git, self._journal = engine, git, journal
+        self._tenure, self._deployer, self._conclusion = tenure, deployer, conclusion
+        self._metrics, self._log = metrics, log
+        self._said, self._source_problem = "", ""
+
+    # -- the look -------------------------------------------------------------------------------
+
+    def look(
+        self, wake: Wake, *, ripe: Callable[[Snapshot], bool], cancelled: Callable[[Wanted], bool]
+    ) -> Looked:
+        """Look once and act. `ripe` says whether a rebuild may follow now; `cancelled` is asked
+        while building whether to go on with what is wanted."""
+        self._tenure.check()
+        self._metrics.looked(self.target.name, wake)
+        snapshot = self._journal.snapshot(self.target.name)
+        if snapshot.unfinished is not None and snapshot.unfinished.goal is not None:
+            self._deployer.resume(snapshot.unfinished)
+            return Looked(Nothing("went on with what was left half done"), again=True)
+        snapshot = self._serve_switches(snapshot)
+        container = self.find(snapshot)
+        if self._put_back_fallen(snapshot, container, wake):
+            return Looked(Nothing("put back"), again=True)
+        want = self.want(snapshot)
+        barred = still_barred(want, snapshot)
+        if barred != snapshot.quarantine:
+            self._conclusion.keep_barred(barred)
+            snapshot = replace(snapshot, quarantine=barred)
+        decision = decide(self.target, want, snapshot, container)
+        if isinstance(decision, Adopt):
+            self._journal.keep_record(self.target.name, decision.record, self._tenure.epoch)
+            self._log.info("target.adopted", reason=decision.reason)
+            snapshot = replace(snapshot, record=decision.record)
+            decision = decide(self.target, want, snapshot, container)
+        self._say(decision, want, wake)
+        return self._act(decision, want, snapshot, container, wake, ripe=ripe, cancelled=cancelled)
+
+    def want(self, snapshot: Snapshot) -> Wanted:
+        """The desired state, refused rows left out and said; with the commit where followed."""
+        desired = desired_from(snapshot.rows)
+        commit = snapshot.record.commit if snapshot.record else None
+        self._source_problem = ""
+        if self.target.source.follow:
+            try:
+                commit = self._git.commit(self.target.source)
+            except SourceError as error:
+                if snapshot.record is None:
+                    raise
+                # What runs is of a commit that is known; toggles need no other.
+                self._log.warning("source.unavailable", error=str(error))
+                self._source_problem = str(error)
+        return wanted(self.target, desired, commit)
+
+    def find(self, snapshot: Snapshot) -> Container | None:
+        """The container that stands for the target: who bears its name, else whom we deployed."""
+        named = self._engine.container(self.target.container)
+        if named is not None:
+            return named
+        return self._engine.container(snapshot.record.container_id) if snapshot.record else None
+
+    # -- acting ---------------------------------------------------------------------------------
+
+    def _act(
+        self,
+        decision: Decision,
+        want: Wanted,
+        snapshot: Snapshot,
+        container: Container | None,
+        wake: Wake,
+        *,
+        ripe: Callable[[Snapshot], bool],
+        cancelled: Callable[[Wanted], bool],
+    ) -> Looked:
+        assert not isinstance(decision, Adopt), "an adopted container is known"
+        if isinstance(decision, Nothing):
+            self._settle_down(decision, want, snapshot)
+            return Looked(decision)
+        assert container is not None, "without a container nothing is decided"
+        if isinstance(decision, Rebuild) and not (decision.request_ids or ripe(snapshot)):
+            return Looked(decision, held=True)
+        deployment_id = self._deployer.deploy(decision, want, snapshot, container, wake, cancelled)
+        return Looked(decision, deployment_id, again=True)
+
+    # -- besides --------------------------------------------------------------------------------
+
+    def _put_back_fallen(self, snapshot: Snapshot, container: Container | None, wake: Wake) -> bool:
+        """In its watch window a target that falls over gets what was there before."""
+        for retiree in snapshot.retirees:
+            watched = container is not None and retiree.successor_id == container.id
+            cause = fell_over(container) if watched else None
+            if cause and retiree.due_at > snapshot.at and not snapshot.paused:
+                why = f"the new container fell over within its watch window: {cause}"
+                return self._deployer.roll_back(retiree.deployment_id, why, wake)
+            if retiree.due_at <= snapshot.at:
+                self._conclusion.retire(retiree)
+        return False
+
+    def _serve_switches(self, snapshot: Snapshot) -> Snapshot:
+        """Requests that are done by being written down, and those that nobody can serve: one left
+        open would count as waiting for ever."""
+        for request in snapshot.requests:
+            if request.kind in ("pause", "resume"):
+                paused = request.kind == "pause"
+                self._journal.set_paused(self.target.name, paused, self._tenure.epoch)
+                self._journal.close_request(request.id, "done")
+                self._log.info("request.done", kind=request.kind, by=request.by)
+                snapshot = replace(snapshot, paused=paused)
+            elif request.kind == "cancel":
+                self._journal.close_request(request.id, "nothing is being built any more")
+            elif request.kind == "rollback":
+                self._journal.close_request(request.id, "refused: not served yet")
+        return snapshot
+
+    def _settle_down(self, decision: Nothing, want: Wanted, snapshot: Snapshot) -> None:
+        """Nothing to do: the changes led back to where they began, the requests to nothing."""
+        epoch = self._tenure.epoch
+        if decision.problem is None and snapshot.unfinished is not None:
+            unwanted = replace(snapshot.unfinished, epoch=epoch)
+            self._conclusion.of_cancellation(unwanted, "superseded", "nobody wants it any more")
+            snapshot = self._journal.snapshot(self.target.name)  # with what it has handed back
+        if not snapshot.paused and self._is_reachable(decision):
+            self._journal.acknowledge(self.target.name, [c.id for c in snapshot.changes], epoch)
+            for request in snapshot.requests:
+                self._close(request, decision)
+        problems = [text for text in (decision.problem, self._source_problem) if text]
+        problems += [refusal.reason for refusal in want.desired.refused]
+        self._journal.set_problem(self.target.name, "; ".join(problems) or None)
+
+    def _is_reachable(self, decision: Nothing) -> bool:
+        return decision.problem is None or decision.reason.startswith("not tried again")
+
+    def _close(self, request: Request, decision: Nothing) -> None:
+        if request.kind in ("retry", "rebuild", "restart"):
+            self._journal.close_request(request.id, f"nothing to do: {decision.reason}")
+
+    def _say(self, decision: Decision, want: Wanted, wake: Wake) -> None:
+        """Each look is logged where it finds something else than the one before."""
+        reason = getattr(decision, "reason", "")
+        refused = [refusal.reason for refusal in want.desired.refused]
+        saying = f"{type(decision).__name__} {reason} {refused}"
+        if saying == self._said:
+            return
+        self._said = saying
+        say = self._log.warning if refused or getattr(decision, "problem", None) else self._log.info
+        say(
+            "target.looked",
+            wake=wake,
+            decision=type(decision).__name__.lower(),
+            reason=reason,
+            refused=refused,
+        )

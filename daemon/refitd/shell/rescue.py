@@ -1,0 +1,57 @@
+"""What a starting daemon does where Postgres cannot be reached: one thing only.
+
+If this very instance was replacing a target when it died, and nothing serves now, the old
+container is started. Whose work it was, and which is the old one, stands in the labels of
+what was created for the replacement. Everything else waits for the database.
+"""
+
+from __future__ import annotations
+
+from refitd.core import labels
+from refitd.core.container import Container
+from refitd.core.rollout import SERVES
+from refitd.core.target import Target
+from refitd.ports import Engine, Log
+
+
+def old_one_to_start(found: tuple[Container, ...], instance: str) -> str | None:
+    """The id of the container to start, where this instance left nothing serving. Pure."""
+    if any(c.state in SERVES and c.labels.get(labels.ROLE) != labels.CANARY for c in found):
+        return None
+    present = {container.id: container for container in found}
+    for each in found:
+        old = present.get(each.labels.get(labels.REPLACES, ""))
+        if old is not None and _is_unfinished(each, old, instance):
+            return old.id
+    return None
+
+
+def _is_unfinished(successor: Container, old: Container, instance: str) -> bool:
+    """Whether we were replacing the one by the other, or were on the way back.
+
+    Names move last, so a successor that bears the final one was proven. If the old one has a
+    restart policy all the same, it was being put back: a success leaves it `no`.
+    """
+    its = successor.labels
+    ours = its.get(labels.INSTANCE) == instance and its.get(labels.ROLE) == labels.SUCCESSOR
+    done = successor.name == its.get(labels.FINAL_NAME) and old.restart_policy == "no"
+    return ours and not done and its.get(labels.OLD_STATE) != "stopped"
+
+
+def rescue(engine: Engine, target: Target, instance: str, log: Log) -> None:
+    """Start the old one of a replacement that this instance left without anything serving.
+
+    Raises `EngineError`.
+    """
+    found = tuple(
+        container  # not those of another panel on this engine, with a target of the same name
+        for container in engine.containers(target.name, [target.container])
+        if container.labels.get(labels.FINAL_NAME, target.container) == target.container
+    )
+    present = {container.id for container in found}
+    replaced = {c.labels.get(labels.REPLACES, "") for c in found} - present
+    found += tuple(filter(None, (engine.container(id_) for id_ in replaced if id_)))
+    old_id = old_one_to_start(found, instance)
+    if old_id is not None:
+        log.warning("target.rescued", target=target.name, container=old_id)
+        engine.start(old_id)

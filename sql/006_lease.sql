@@ -1,0 +1,98 @@
+-- Who acts on a target: a lease on the database's clock, and the fence that keeps a deposed
+-- holder's writes out.
+--
+-- Locks: a take-over locks the row FOR UPDATE, the fence locks it FOR KEY SHARE until its
+-- transaction ends, a renewal locks neither out. So a take-over waits for a write that passed
+-- the fence, a write waits for a take-over that is under way, and renewing waits for nothing.
+
+-- Take the lease if it is free, expired, or our own instance's (which was restarted: its earlier
+-- self is dead). Each taking is a new epoch, above the last and above `floor`: the highest epoch
+-- seen on container labels, which counts where the row went back in a failover.
+create or replace function refitd.take_lease(
+  for_target text, instance text, engine text, seconds double precision, floor bigint
+)
+  returns table (holder text, epoch bigint, ours boolean, engine_id text, expires_in_s double precision)
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  taken boolean;
+begin
+  perform from refitd.lease l where l.target = for_target for update;
+
+  insert into refitd.lease as l (target, holder, engine_id, epoch, taken_at, renewed_at, expires_at)
+  values (for_target, instance, engine, greatest(0, floor) + 1, clock_timestamp(), clock_timestamp(),
+          clock_timestamp() + make_interval(secs => seconds))
+  on conflict on constraint lease_pkey do update
+  set holder     = excluded.holder,
+      engine_id  = excluded.engine_id,
+      epoch      = greatest(l.epoch, floor) + 1,
+      taken_at   = clock_timestamp(),
+      renewed_at = clock_timestamp(),
+      expires_at = clock_timestamp() + make_interval(secs => seconds)
+  where l.holder = excluded.holder or l.expires_at <= clock_timestamp();
+  taken := found;
+
+  return query
+    select l.holder, l.epoch, taken, l.engine_id,
+           extract(epoch from l.expires_at - clock_timestamp())::double precision
+    from refitd.lease l
+    where l.target = for_target;
+end
+$$;
+
+-- Extend it to `seconds` from now; never shorten it, as a critical section extends it further.
+-- False when it is no longer ours or has expired: then it must be taken, with a new epoch.
+create or replace function refitd.renew_lease(
+  for_target text, instance text, held bigint, seconds double precision
+)
+  returns boolean
+  language sql
+  set search_path = pg_catalog, pg_temp
+begin atomic
+  with renewed as (
+    update refitd.lease l
+    set renewed_at = clock_timestamp(),
+        expires_at = greatest(l.expires_at, clock_timestamp() + make_interval(secs => seconds))
+    where l.target = for_target and l.holder = instance and l.epoch = held
+      and l.expires_at > clock_timestamp()
+    returning l.target
+  )
+  select exists (select from renewed);
+end;
+
+-- Let go at once, and wake those who wait for it.
+create or replace function refitd.resign_lease(for_target text, instance text, held bigint)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update refitd.lease l
+  set expires_at = clock_timestamp()
+  where l.target = for_target and l.holder = instance and l.epoch = held;
+  if found then
+    perform pg_notify('refitd', '');
+  end if;
+end
+$$;
+
+-- The first statement of every transaction that writes for a holder.
+create or replace function refitd.fence(for_target text, held bigint)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  present bigint;
+begin
+  select l.epoch into present from refitd.lease l where l.target = for_target for key share;
+  if present > held then
+    raise exception using
+      errcode = 'RF001',
+      message = format('the lease on target %s has gone on to epoch %s; this was decided in epoch %s',
+                       for_target, present, held);
+  end if;
+end
+$$;

@@ -1,0 +1,60 @@
+"""Requests to the backend all the while, on loopback, bounded in number."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Self
+
+MOST = 20_000
+EVERY_S = 0.02
+
+
+@dataclass
+class Traffic:
+    """A request every 20 ms; `failed` counts those that got no answer with status 200."""
+
+    port: int
+    path: str = "/modules"
+    answered: int = 0
+    failed: int = 0
+    longest_gap_s: float = 0.0
+    failures: list[str] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        self._done = threading.Event()
+        self._last_s = time.monotonic()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        for _ in range(MOST):
+            if self._done.wait(EVERY_S):
+                return
+            wrong = self._ask()
+            now_s = time.monotonic()
+            if wrong is None:
+                self.answered += 1
+                self.longest_gap_s = max(self.longest_gap_s, now_s - self._last_s)
+                self._last_s = now_s
+            else:
+                self.failed += 1
+                self.failures.append(wrong)
+
+    def _ask(self) -> str | None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            connection.request("GET", self.path)
+            status = connection.getresponse().status
+        except (OSError, http.client.HTTPException) as error:
+            return repr(error)
+        finally:
+            connection.close()
+        return None if status == 200 else f"status {status}"

@@ -1,0 +1,154 @@
+"""Commits and folders from a real git server."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from refitd.adapters.git import DulwichGit
+from refitd.core.target import Source
+from refitd.errors import SourceRefused, SourceUnavailable
+from rig.git import Repository, git
+from rig.ports import free_port
+
+
+@pytest.fixture
+def remote() -> DulwichGit:
+    """The adapter, with little patience."""
+    return DulwichGit(patience_s=2)
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """The port of a server that accepts and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_branch_to_commit(remote: DulwichGit, repository: Repository) -> None:
+    """A branch is resolved to the commit it is at now."""
+    repository.commit({"a": "1"})
+    tip = repository.commit({"a": "2"})
+    other = repository.commit({"a": "3"}, branch="next")
+    assert remote.commit(Source(repo=repository.url)) == tip
+    assert remote.commit(Source(repo=repository.url, branch="next")) == other
+
+
+def test_missing_branch(remote: DulwichGit, repository: Repository) -> None:
+    """A branch that is not there is named, with those that are."""
+    repository.commit({"a": "1"})
+    with pytest.raises(SourceRefused, match="no branch 'man': it has main"):
+        remote.commit(Source(repo=repository.url, branch="man"))
+
+
+def test_checkout(remote: DulwichGit, repository: Repository) -> None:
+    """The folder of a commit, with modes and links, is there as long as it is used."""
+    repository.tree.joinpath("backend").mkdir()
+    program = repository.tree / "backend/run"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    repository.tree.joinpath("backend/link").symlink_to("run")
+    commit = repository.commit({"backend/word": "first", "other/word": "x"})
+    repository.commit({"backend/word": "second"})
+    with remote.checkout(Source(repo=repository.url, subdir="backend"), commit) as folder:
+        here = Path(folder)
+        assert sorted(path.name for path in here.iterdir()) == ["link", "run", "word"]
+        assert (here / "word").read_text() == "first"
+        assert (here / "run").stat().st_mode & 0o111
+        assert (here / "link").is_symlink()
+    assert not Path(folder).exists()
+
+
+def test_server_that_hands_out_tips_only(remote: DulwichGit, repository: Repository) -> None:
+    """An older commit is then found by fetching its branch."""
+    commit = repository.commit({"word": "first"})
+    repository.commit({"word": "second"})
+    git("config", "uploadpack.allowReachableSHA1InWant", "false", cwd=repository.bare)
+    with remote.checkout(Source(repo=repository.url), commit) as folder:
+        assert Path(folder, "word").read_text() == "first"
+
+
+def test_missing_subdir(remote: DulwichGit, repository: Repository) -> None:
+    """A folder that is not there, or is a file, is named, with those that are."""
+    commit = repository.commit({"backend/a": "1", "web/b": "2", "file": "3"})
+    for subdir in ("nowhere", "file", "backend/deeper"):
+        source = Source(repo=repository.url, subdir=subdir)
+        with (
+            pytest.raises(SourceRefused, match=f"no folder '{subdir}'.*: it has backend, web"),
+            remote.checkout(source, commit),
+        ):
+            pass
+
+
+def test_missing_commit(remote: DulwichGit, repository: Repository) -> None:
+    """A commit that was rewritten away is said to be gone."""
+    repository.commit({"a": "1"})
+    with (
+        pytest.raises(SourceRefused, match="no longer in branch"),
+        remote.checkout(Source(repo=repository.url), "0" * 40),
+    ):
+        pass
+
+
+def test_missing_repository(remote: DulwichGit, repository: Repository) -> None:
+    """A server that has no such repository has said its last word."""
+    with pytest.raises(SourceRefused):
+        remote.commit(Source(repo=repository.url.replace(".git", "-not.git")))
+
+
+def test_refused_before_asked(remote: DulwichGit) -> None:
+    """What the rules refuse is never connected to."""
+    with pytest.raises(SourceRefused, match="insecure"):
+        remote.commit(Source(repo="git://git.example.org/core.git"))
+
+
+@pytest.mark.parametrize("scheme", ["git", "http"])
+def test_nobody_there(remote: DulwichGit, scheme: str) -> None:
+    """A server that is down may come back."""
+    with pytest.raises(SourceUnavailable):
+        remote.commit(Source(repo=f"{scheme}://127.0.0.1:{free_port()}/core.git"))
+
+
+@pytest.mark.parametrize("scheme", ["git", "http"])
+def test_silence(remote: DulwichGit, silent: int, scheme: str) -> None:
+    """A server that accepts and says nothing is not waited for for ever."""
+    with pytest.raises(SourceUnavailable):
+        remote.commit(Source(repo=f"{scheme}://127.0.0.1:{silent}/core.git"))
+
+
+def test_no_credentials_in_messages(remote: DulwichGit) -> None:
+    """A URL with a password comes without it into what is said."""
+    repo = f"http://joe:hunter2@127.0.0.1:{free_port()}/core.git"
+    with pytest.raises(SourceUnavailable) as unavailable:
+        remote.commit(Source(repo=repo))
+    assert "hunter2" not in str(unavailable.value)
+
+
+def test_local_folder(remote: DulwichGit, tmp_path: Path) -> None:
+    """A folder's digest changes with content, names and modes, and only with those."""
+    (tmp_path / "backend").mkdir()
+    word = tmp_path / "backend/word"
+    word.write_text("first")
+    source = Source(path=str(tmp_path), subdir="backend")
+    seen = [remote.commit(source)]
+    word.touch()
+    (tmp_path / "outside").write_text("x")
+    assert remote.commit(source) == seen[0]
+    word.write_text("second")
+    seen.append(remote.commit(source))
+    word.chmod(0o755)
+    seen.append(remote.commit(source))
+    word.rename(tmp_path / "backend/other")
+    seen.append(remote.commit(source))
+    assert len(set(seen)) == 4
+    with remote.checkout(source, seen[-1]) as folder:
+        assert folder == str(tmp_path / "backend")
+
+
+def test_missing_folder(remote: DulwichGit, tmp_path: Path) -> None:
+    """A folder that is not there is named."""
+    with pytest.raises(SourceRefused, match="nowhere"):
+        remote.commit(Source(path=str(tmp_path), subdir="nowhere"))

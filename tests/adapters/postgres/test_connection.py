@@ -1,0 +1,287 @@
+"""The work connection: bounded in time, thrown away on any error, silent about secrets."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import psycopg
+import pytest
+
+from refitd.adapters.postgres import Connection, PgJournal, PgLeases
+from refitd.adapters.postgres.dsn import place, prepare
+from refitd.errors import DatabaseError, DatabaseRefused, DatabaseUnavailable
+from tests.adapters.postgres.proxy import Proxy
+from tests.panel import Panel
+
+
+def backend(connection: Connection) -> int:
+    """The server process behind it."""
+    with connection.use() as session:
+        return session.info.backend_pid
+
+
+def test_kept(panel: Panel) -> None:
+    """One connection serves call after call, and is opened only by the first."""
+    connection = Connection(panel.dsn, "of test")
+    query = "select count(*) from pg_stat_activity where application_name = 'of test'"
+    assert panel.value(query) == 0
+    assert backend(connection) == backend(connection)
+    assert panel.value(query) == 1
+    connection.close()
+
+
+def test_thrown_away(panel: Panel) -> None:
+    """After an error, ours or Postgres', the next use is on a new connection."""
+    connection = Connection(panel.dsn, "test")
+    first = backend(connection)
+    with pytest.raises(DatabaseRefused), connection.use() as session:
+        session.execute("select 1 / 0")
+    second = backend(connection)
+    with pytest.raises(LookupError), connection.use():
+        raise LookupError
+    assert len({first, second, backend(connection)}) == 3
+    connection.close()
+
+
+def test_all_or_nothing(panel: Panel) -> None:
+    """What fails within a transaction leaves nothing of it."""
+    connection = Connection(panel.dsn, "test")
+    with pytest.raises(DatabaseRefused), connection.transaction() as session:
+        session.execute("insert into modules values ('a', '', true, true); select 1 / 0")
+    assert panel.effects() == []
+    connection.close()
+
+
+def test_one_thread_at_a_time(panel: Panel) -> None:
+    """Threads that share a connection take turns."""
+    connection = Connection(panel.dsn, "test")
+    pids: set[int] = set()
+    threads = [threading.Thread(target=lambda: pids.add(backend(connection))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    connection.close()
+    assert len(pids) == 1
+
+
+class TestCutOff:
+    """A wire that is cut is noticed in time, and the next call is on a new one."""
+
+    def test_silence(self, wired: str, proxy: Proxy) -> None:
+        """L4: a statement on a wire that fell silent, acknowledging all, ends within its bound."""
+        connection = Connection(wired, "test")
+        backend(connection)
+        proxy.silence()
+        began = time.monotonic()
+        with (
+            pytest.raises(DatabaseUnavailable, match="fell silent"),
+            connection.use(0.5) as session,
+        ):
+            session.execute("select 1")
+        assert 0.4 < time.monotonic() - began < 2
+        proxy.heal()
+        backend(connection)
+        connection.close()
+
+    def test_silence_within_a_renewal(self, wired: str, proxy: Proxy) -> None:
+        """L4: a renewal on a silent wire ends with an error within the common bound."""
+        connection = Connection(wired, "test")
+        leases = PgLeases(connection, "one")
+        leases.take("backend", "engine", 15)
+        proxy.silence()
+        began = time.monotonic()
+        with pytest.raises(DatabaseUnavailable):
+            leases.renew("backend", 1, 15)
+        assert time.monotonic() - began < 6
+        connection.close()
+
+    def test_silence_while_connecting(self, wired: str, proxy: Proxy) -> None:
+        """L4: connecting to somebody who accepts and says nothing ends within its bound."""
+        proxy.silence()
+        began = time.monotonic()
+        with pytest.raises(DatabaseUnavailable, match="timeout"):
+            backend(Connection(wired, "test"))
+        assert time.monotonic() - began < 7
+
+    def test_silence_on_closing(self, wired: str, proxy: Proxy) -> None:
+        """L13: letting go of a silent connection takes no time."""
+        connection = Connection(wired, "test")
+        backend(connection)
+        proxy.silence()
+        began = time.monotonic()
+        connection.close()
+        assert time.monotonic() - began < 0.5
+
+    def test_locks_of_the_silent(self, panel: Panel, wired: str, proxy: Proxy) -> None:
+        """The server ends a transaction whose client fell silent: its locks do not outlive it."""
+        connection = Connection(wired, "silent")
+
+        def fall_silent_with_a_lock() -> None:
+            with connection.transaction(0.2) as session:
+                session.execute("lock table refitd.lease in access exclusive mode")
+                proxy.silence()
+                session.execute("select 1")
+
+        with pytest.raises(DatabaseUnavailable):
+            fall_silent_with_a_lock()
+        other = Connection(panel.dsn_of(options="-c lock_timeout=0"), "other")
+        with other.use(30) as session:
+            session.execute("set statement_timeout = 0")
+            session.execute("select from refitd.lease")
+        other.close()
+
+    def test_reset(self, wired: str, proxy: Proxy) -> None:
+        """L3: a reset is one failed call."""
+        connection = Connection(wired, "test")
+        backend(connection)
+        proxy.reset()
+        with pytest.raises(DatabaseUnavailable):
+            backend_by_query(connection)
+        backend_by_query(connection)
+        connection.close()
+
+    def test_killed(self, panel: Panel) -> None:
+        """L1, H2: a server process that is terminated is one failed call."""
+        connection = Connection(panel.dsn, "test")
+        panel.sql("select pg_terminate_backend(%s, 5000)", backend(connection))
+        with pytest.raises(DatabaseUnavailable):
+            backend_by_query(connection)
+        backend_by_query(connection)
+        connection.close()
+
+    def test_refused(self, wired: str, proxy: Proxy) -> None:
+        """L2: nobody there is unavailable, and over as soon as somebody is."""
+        proxy.refuse()
+        connection = Connection(wired, "test")
+        with pytest.raises(DatabaseUnavailable, match="refused"):
+            backend(connection)
+        proxy.admit()
+        backend(connection)
+        connection.close()
+
+
+def backend_by_query(connection: Connection) -> None:
+    """A round trip."""
+    with connection.use() as session:
+        session.execute("select 1")
+
+
+def test_slow_statement(panel: Panel) -> None:
+    """On a whole wire the server's own bound comes first, and says so."""
+    connection = Connection(panel.dsn, "test")
+    with pytest.raises(DatabaseUnavailable, match="statement timeout"), connection.use() as session:
+        session.execute("select pg_sleep(60)")
+    connection.close()
+
+
+def test_settings(panel: Panel) -> None:
+    """L8: the session is never ended for idling; what the DSN says itself is kept."""
+    panel.sql("alter role postgres in database " + _name(panel) + " set idle_session_timeout = 500")
+    connection = Connection(panel.dsn_of(options="-c work_mem=12MB", application_name="mine"), "x")
+    with connection.use() as session:
+        shown = session.execute(
+            "select current_setting('idle_session_timeout'), current_setting('work_mem'),"
+            " current_setting('application_name'), current_setting('transaction_isolation')"
+        ).fetchone()
+    connection.close()
+    assert shown == ("0", "12MB", "mine", "read committed")
+
+
+def _name(panel: Panel) -> str:
+    return str(panel.value("select quote_ident(current_database())"))
+
+
+class TestRefusals:
+    """What a person must mend is said with how; no password is said at all."""
+
+    def complaint(self, dsn: str) -> str:
+        """Of a first call, which is to be refused."""
+        connection = Connection(dsn, "test")
+        with pytest.raises(DatabaseRefused) as refused:
+            PgJournal(connection, "one").snapshot("backend")
+        connection.close()
+        assert "hunter2" not in str(refused.value)
+        return str(refused.value)
+
+    def test_password(self, panel: Panel) -> None:
+        """A wrong password."""
+        said = self.complaint(panel.dsn_of(password="hunter2"))
+        assert "password authentication failed" in said
+        assert "right password" in said
+
+    def test_database(self, panel: Panel) -> None:
+        """No such database."""
+        said = self.complaint(panel.dsn_of(dbname="nobodys"))
+        assert 'database "nobodys" does not exist' in said
+        assert "create the database" in said
+
+    def test_schema(self, database: str) -> None:
+        """No schema yet."""
+        assert "run `refitd migrate`" in self.complaint(database)
+
+    def test_function(self, panel: Panel) -> None:
+        """A schema that is older than the daemon."""
+        panel.sql("drop function refitd.fence")
+        connection = Connection(panel.dsn, "test")
+        with pytest.raises(DatabaseRefused, match="run `refitd migrate`"):
+            PgJournal(connection, "one").acknowledge("backend", [], 1)
+        connection.close()
+
+    def test_rights(self, panel: Panel) -> None:
+        """A role that is not a member of refitd_daemon."""
+        panel.sql("create role stranger_of_test login password 'hunter2'")
+        try:
+            said = self.complaint(panel.dsn_of(user="stranger_of_test", password="hunter2"))
+        finally:
+            panel.sql("drop role stranger_of_test")
+        assert "permission denied for schema refitd" in said
+        assert "GRANT refitd_daemon" in said
+
+    def test_read_only(self, panel: Panel) -> None:
+        """L6: a server that takes no writes is refused by name."""
+        panel.sql("alter database " + _name(panel) + " set default_transaction_read_only = on")
+        said = self.complaint(panel.dsn)
+        assert place(panel.dsn) in said
+        assert "give refitd the primary" in said
+
+    @pytest.mark.parametrize(
+        "dsn",
+        [
+            "postgres//refitd:hunter2@db/panel",
+            "host=db password='hunter2",
+            "hunter2",
+            "hots=hunter2",
+        ],
+    )
+    def test_dsn(self, dsn: str) -> None:
+        """A DSN that cannot be read is refused without being quoted."""
+        with pytest.raises(DatabaseRefused, match="cannot be read") as refused:
+            Connection(dsn, "test")
+        assert "hunter2" not in str(refused.value)
+        assert refused.value.__cause__ is None
+
+    def test_unknown_host(self) -> None:
+        """A host that cannot be found may yet come up: it is unavailable, and named."""
+        dsn = "postgresql://refitd:hunter2@no-such-host.invalid:5432/panel"
+        with pytest.raises(DatabaseError) as failed:
+            backend(Connection(dsn, "test"))
+        assert isinstance(failed.value, DatabaseUnavailable)
+        assert "no-such-host.invalid:5432/panel" in str(failed.value)
+        assert "hunter2" not in str(failed.value)
+
+
+def test_place() -> None:
+    """Messages name host, port and database."""
+    assert place("postgresql://refitd:secret@db:5433/panel") == "db:5433/panel"
+    assert place("host=/run/postgresql dbname=panel") == "/run/postgresql/panel"
+    assert place("dbname=panel") == "the local socket/panel"
+
+
+def test_prepare() -> None:
+    """Several hosts stay several, and only one that can be written to will do."""
+    prepared = psycopg.conninfo.conninfo_to_dict(prepare("host=a,b dbname=panel", "name"))
+    assert prepared["host"] == "a,b"
+    assert prepared["target_session_attrs"] == "read-write"
+    assert prepared["connect_timeout"] == "5"

@@ -1,0 +1,136 @@
+"""APScheduler as a timer: no wake-up is lost, and what goes wrong is heard of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from queue import Queue
+from threading import Event
+
+import pytest
+
+from refitd.adapters.timer import SchedulerTimer
+
+SOON = 0.01
+#: Long enough that nothing due in it comes in this test.
+LATER = 3600.0
+PATIENCE = 10.0
+
+Trouble = Queue[tuple[str, str, BaseException | None]]
+
+
+@pytest.fixture
+def trouble() -> Trouble:
+    """Give what the timer complained of."""
+    return Queue()
+
+
+@pytest.fixture
+def timer(trouble: Trouble) -> Iterator[SchedulerTimer]:
+    """Give a timer that has not been started, and stop it in the end."""
+    timer = SchedulerTimer(lambda *what: trouble.put(what), threads=2)
+    yield timer
+    timer.stop()
+
+
+def test_once_is_once(timer: SchedulerTimer) -> None:
+    """`at` runs its call one time, off the caller's thread."""
+    ran: Queue[str] = Queue()
+    timer.start()
+    timer.at("look", SOON, lambda: ran.put("first"))
+    assert ran.get(timeout=PATIENCE) == "first"
+    timer.at("look", SOON, lambda: ran.put("second"))
+    assert ran.get(timeout=PATIENCE) == "second"
+    assert ran.empty()
+
+
+def test_every_goes_on(timer: SchedulerTimer) -> None:
+    """`every` runs again and again, also after a run that failed."""
+    ran: Queue[int] = Queue()
+
+    def tick() -> None:
+        ran.put(1)
+        raise RuntimeError("this one went wrong")
+
+    timer.start()
+    timer.every("poll", SOON, tick)
+    for _ in range(3):
+        ran.get(timeout=PATIENCE)
+
+
+def test_the_same_name_replaces(timer: SchedulerTimer, trouble: Trouble) -> None:
+    """One job a name, before the start as well, where APScheduler would keep both copies."""
+    ran: Queue[str] = Queue()
+    timer.at("look", SOON, lambda: ran.put("replaced before the start"))
+    timer.at("look", LATER, lambda: ran.put("replaced after the start"))
+    timer.at("other", SOON, lambda: ran.put("other"))
+    timer.start()
+    timer.at("look", SOON, lambda: ran.put("last"))
+    assert sorted([ran.get(timeout=PATIENCE), ran.get(timeout=PATIENCE)]) == ["last", "other"]
+    assert ran.empty()
+    assert trouble.empty()
+
+
+def test_a_late_one_still_runs(timer: SchedulerTimer, trouble: Trouble) -> None:
+    """Whatever keeps the scheduler from being on time, nothing is dropped as misfired."""
+    ran: Queue[str] = Queue()
+    timer.at("look", -LATER, lambda: ran.put("an hour late"))
+    timer.every("poll", LATER, lambda: ran.put("not yet"))
+    timer.start()
+    assert ran.get(timeout=PATIENCE) == "an hour late"
+    assert trouble.empty()
+
+
+def test_a_job_that_fails_is_heard_of(timer: SchedulerTimer, trouble: Trouble) -> None:
+    """With its name and its error."""
+
+    def fail() -> None:
+        raise RuntimeError("no")
+
+    timer.start()
+    timer.at("look", SOON, fail)
+    job, what, error = trouble.get(timeout=PATIENCE)
+    assert (job, what) == ("look", "failed")
+    assert isinstance(error, RuntimeError)
+
+
+def test_a_job_that_is_still_running_is_heard_of(timer: SchedulerTimer, trouble: Trouble) -> None:
+    """A tick that was dropped because the last one hangs does not vanish in silence."""
+    begun, release = Event(), Event()
+
+    def hang() -> None:
+        begun.set()
+        release.wait(PATIENCE)
+
+    timer.start()
+    timer.every("poll", SOON, hang)
+    assert begun.wait(PATIENCE)
+    assert trouble.get(timeout=PATIENCE)[:2] == ("poll", "still_running")
+    release.set()
+
+
+def test_a_hanging_job_holds_up_no_other(timer: SchedulerTimer) -> None:
+    """There are threads enough for all that tick."""
+    release, ran = Event(), Event()
+    timer.start()
+    timer.at("hangs", 0, lambda: (release.wait(PATIENCE), None)[1])
+    timer.at("look", SOON, ran.set)
+    assert ran.wait(PATIENCE)
+    release.set()
+
+
+def test_after_stop_nothing_begins(timer: SchedulerTimer) -> None:
+    """And what runs has ended."""
+    begun, release, ended = Event(), Event(), Event()
+
+    def work() -> None:
+        begun.set()
+        release.wait(PATIENCE)
+        ended.set()
+
+    timer.start()
+    timer.at("work", 0, work)
+    assert begun.wait(PATIENCE)
+    release.set()
+    timer.stop()
+    assert ended.is_set()
+    timer.stop()

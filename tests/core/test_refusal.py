@@ -1,0 +1,151 @@
+"""What stands against a replacement, and what its owner should know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from refitd.core.recreate import refusals, warnings
+
+Json = dict[str, Any]
+ID, OTHER = "a" * 64, "b" * 64
+
+
+def container(id_: str = ID, name: str = "panel", **host: Any) -> Json:
+    """A plain running container."""
+    return {
+        "Id": id_,
+        "Name": f"/{name}",
+        "State": {"Status": "running"},
+        "Config": {"Labels": {}},
+        "HostConfig": {"NetworkMode": "front", **host},
+        "NetworkSettings": {"Networks": {"front": {}}},
+        "Mounts": [],
+    }
+
+
+def refused(old: Json, *others: Json, **more: Any) -> str:
+    """The sentences, as one text."""
+    asked: dict[str, Any] = {"own_id": None, "api_version": (1, 41)} | more
+    return "; ".join(refusals(old, [old, *others], **asked))
+
+
+def test_an_ordinary_one() -> None:
+    """Nothing stands against a plain container beside plain others."""
+    assert refused(container(), container(OTHER, "db"), own_id=OTHER, networks=["front"]) == ""
+
+
+def test_itself() -> None:
+    """The container that the daemon runs in is not replaced by it."""
+    assert "refitd itself" in refused(container(), own_id=ID[:12])
+
+
+def test_removed_at_its_end() -> None:
+    """One that is started with --rm could never be put back."""
+    assert "--rm" in refused(container(AutoRemove=True))
+
+
+@pytest.mark.parametrize(
+    "label,who",
+    [
+        ("com.docker.swarm.task.id", "Swarm"),
+        ("io.kubernetes.pod.name", "Kubernetes"),
+        ("PODMAN_SYSTEMD_UNIT", "Podman"),
+    ],
+)
+def test_kept_by_others(label: str, who: str) -> None:
+    """Those who re-create a container by themselves are left to it."""
+    old = container()
+    old["Config"]["Labels"][label] = "x"
+    assert who in refused(old)
+
+
+@pytest.mark.parametrize("field", ["NetworkMode", "IpcMode", "PidMode"])
+@pytest.mark.parametrize("by", [ID, ID[:12], "panel"])
+def test_dependants(field: str, by: str) -> None:
+    """Containers in its namespaces would be cut off; they are named."""
+    friend = container(OTHER, "sidecar", **{field: f"container:{by}"})
+    assert f"container sidecar uses its {field}" in refused(container(), friend)
+
+
+def test_dependants_by_volumes() -> None:
+    """So are those that use its volumes; and our own container, as what it is."""
+    friend = container(OTHER, "backup", VolumesFrom=["panel:ro"])
+    assert "container backup uses its VolumesFrom" in refused(container(), friend)
+    assert "refitd's own container" in refused(container(), friend, own_id=OTHER)
+
+
+def test_owner_gone() -> None:
+    """Whose namespace it uses must still be there."""
+    old = container(NetworkMode=f"container:{OTHER}")
+    assert "does not exist any more" in refused(old)
+    assert refused(old, container(OTHER, "db")) == ""
+
+
+def test_network_gone() -> None:
+    """So must its networks, where it is known which there are."""
+    assert "network front" in refused(container(), networks=["back"])
+    assert refused(container(NetworkMode="host"), networks=["back"]) == ""
+
+
+def test_engine_too_old() -> None:
+    """Below the floor nothing is tried."""
+    assert "1.40 is below 1.41" in refused(container(), api_version=(1, 40))
+
+
+def test_a_volume_that_cannot_be_told() -> None:
+    """A volume whose name the engine does not show would be lost."""
+    old = container()
+    old["Mounts"] = [{"Type": "volume", "Destination": "/data", "Source": ""}]
+    assert "which volume is mounted at /data" in refused(old)
+    old["Mounts"] = [{"Type": "volume", "Destination": "/data", "Source": "/volumes/x/_data"}]
+    assert refused(old) == ""
+
+
+def test_going_away() -> None:
+    """Neither with one that the engine is taking away."""
+    old = container()
+    old["State"]["Status"] = "removing"
+    assert "removing" in refused(old)
+
+
+def test_all_reasons_at_once() -> None:
+    """Every reason is said, not only the first."""
+    assert len(refusals(container(AutoRemove=True), [], ID, (1, 40))) == 3
+
+
+def test_nothing_to_warn_of() -> None:
+    """An ordinary container changes nothing that its owner would notice."""
+    assert warnings(container(), ["/tmp/x", "/run/lock", "/app/__pycache__/m.pyc"]) == ()  # noqa: S108 - in a container
+
+
+def test_ports_of_the_engine_s_choice() -> None:
+    """Host ports that the engine picks will be others."""
+    picked = {"80/tcp": [{"HostIp": "", "HostPort": ""}], "81/tcp": [{"HostPort": "81"}]}
+    (said,) = warnings(container(PortBindings=picked))
+    assert "80/tcp" in said
+    (said,) = warnings(container(PublishAllPorts=True))
+    assert "all its ports" in said
+
+
+def test_files_of_its_own() -> None:
+    """Files in its own layer stay behind, and are named; mounts and folders are not."""
+    old = container()
+    old["Mounts"] = [{"Destination": "/data/db"}]
+    changed = ["/data", "/data/db", "/app", "/app/upload", *(f"/app/f{n}" for n in range(6))]
+    (said,) = warnings(old, changed)
+    assert said.endswith("/app/f0, /app/f1, /app/f2, /app/f3, /app/f4 and 2 more")
+    assert "/data" not in said
+
+
+def test_a_mac_address_that_cannot_be_told() -> None:
+    """On a network that is not its first, an odd MAC address may have been asked for."""
+    old = container()
+    old["NetworkSettings"]["Networks"] = {
+        "front": {"MacAddress": "02:42:ac:11:00:02", "IPAddress": "172.17.0.2"},
+        "back": {"MacAddress": "02:42:ac:12:00:02", "IPAddress": "172.18.0.2"},
+        "edge": {"MacAddress": "02:00:00:00:00:01", "IPAddress": "172.19.0.2"},
+    }
+    (said,) = warnings(old)
+    assert "edge" in said

@@ -1,0 +1,432 @@
+"""Replacing a container, step by step: forward, back, and cut off anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from refitd.core.goal import Failed, Goal, RolledBack, SetPolicy, Step, Stop, Succeeded, Wait
+from refitd.core.proof import PROVEN, Verdict
+from refitd.core.rollout import (
+    Seen,
+    enters_critical_section,
+    in_critical_section,
+    next_step,
+)
+from refitd.core.wording import sentence, step_name
+from tests.core.world import Fate, Mishap, World, container, goal_of, script
+
+OVERLAP: dict[str, Any] = {"way": "overlap", "canary": False, "late": {"web": ("api", "backend")}}
+
+
+def names(world: World) -> list[str]:
+    """The steps taken, waits left out."""
+    return [step_name(step) for step in world.taken if not isinstance(step, Wait)]
+
+
+# -- Forward ---------------------------------------------------------------------------------------
+
+
+def test_swap() -> None:
+    """A canary is proven, then the old one stops and the successor takes its place; the policy
+    goes once the successor runs, names and tag move last."""
+    world = World(goal_of())
+
+    assert world.run() == Succeeded("successor")
+    assert names(world) == [
+        "create_canary",
+        "start_canary",
+        "note_canary_proven",
+        "remove_canary",
+        "create_successor",
+        "stop_old",
+        "start_successor",
+        "set_policy",
+        "rename",
+        "rename",
+        "tag",
+    ]
+    assert (world.old or pytest.fail("gone")).name == "api-previous-41"
+
+
+def test_swap_without_canary() -> None:
+    """Where none may be started, all else is the same."""
+    world = World(goal_of(canary=False))
+
+    assert world.run() == Succeeded("successor")
+    assert names(world)[:3] == ["create_successor", "stop_old", "start_successor"]
+
+
+def test_unless_stopped() -> None:
+    """An engine does not bring up what was stopped with `unless-stopped`: it is `always` while
+    it is the way back."""
+    world = World(goal_of(old_policy="unless-stopped", canary=False))
+    world.run()
+
+    assert world.taken[1:3] == [SetPolicy("old", "always", 0), Stop("old", "old")]
+    assert (world.old or pytest.fail("gone")).restart_policy == "no"
+
+
+def test_overlap() -> None:
+    """The successor is proven beside the old one, gets its names, is proven again, and only
+    then the old one drains and stops."""
+    world = World(goal_of(**OVERLAP, drain_s=5.0))
+
+    assert world.run() == Succeeded("successor")
+    assert names(world) == [
+        "create_successor",
+        "start_successor",
+        "disconnect",
+        "connect",
+        "drain",
+        "set_policy",
+        "stop_old",
+        "rename",
+        "rename",
+        "tag",
+    ]
+    waits = [n for n, step in enumerate(world.taken) if isinstance(step, Wait)]
+    at = [step_name(step) for step in world.taken]
+    assert at.index("start_successor") < waits[0] < at.index("disconnect")
+    assert at.index("connect") < waits[-1] < at.index("drain")
+
+
+def test_overlap_by_traffic_network() -> None:
+    """With a traffic network, it is only connected to that one once proven, and never cut off."""
+    world = World(goal_of(**OVERLAP | {"late": {"traffic": ()}}))
+
+    assert world.run() == Succeeded("successor")
+    assert names(world)[:3] == ["create_successor", "start_successor", "connect"]
+
+
+def test_overlap_on_two_networks() -> None:
+    """Cut off one network to be connected again, it is not asked to be healthy: what it needs
+    may be there."""
+    late = {"db": ("api",), "web": ("api",)}
+    old = container("old", "api", networks=late)
+    cut = container("new", "api-successor-41", networks={"web": ()})
+    seen = Seen(old, cut, verdicts={"new": Verdict("pending", "no database")})
+
+    assert step_name(next_step(goal_of(**OVERLAP | {"late": late}), seen)) == "connect"  # type: ignore[arg-type]
+
+
+def test_restart() -> None:
+    """A canary reads the new table first; then the engine restarts the old one in place."""
+    world = World(goal_of(way="restart", configured_tag=None, image_id="image-1"))
+
+    assert world.run() == Succeeded("old")
+    assert names(world) == [
+        "create_canary",
+        "start_canary",
+        "note_canary_proven",
+        "remove_canary",
+        "restart",
+    ]
+
+
+def test_paused() -> None:
+    """One that was paused is replaced by one that is paused, once that was proven."""
+    world = World(goal_of(old_state="paused"))
+
+    assert world.run() == Succeeded("successor")
+    assert (world.successor or pytest.fail("gone")).state == "paused"
+
+
+def test_stopped() -> None:
+    """One that was stopped is replaced by one that was never started; a canary ran, though."""
+    world = World(goal_of(old_state="stopped"))
+
+    assert world.run() == Succeeded("successor")
+    assert (world.successor or pytest.fail("gone")).state == "created"
+    assert "stop_old" not in names(world)
+
+
+def test_stopped_and_started_meanwhile() -> None:
+    """Where somebody starts the stopped one meanwhile, it is not taken away from them."""
+    world = World(goal_of(old_state="stopped"))
+    for step in world.steps():
+        if step_name(step) == "create_successor":  # type: ignore[arg-type]
+            world._start("old")
+
+    assert (world.old or pytest.fail("gone")).runs
+    assert set(world.containers) == {"old"}
+
+
+# -- Back ------------------------------------------------------------------------------------------
+
+BACK: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
+    "canary unhealthy": ({}, {"canary_fate": "bad"}, ["turn_back", "remove_canary"]),
+    "canary does not start": ({}, {"canary_fate": "refused"}, ["start_canary", "remove_canary"]),
+    "restart, canary unhealthy": (
+        {"way": "restart"},
+        {"canary_fate": "bad"},
+        ["turn_back", "remove_canary"],
+    ),
+    "successor unhealthy": (
+        {},
+        {"successor_fate": "bad"},
+        ["turn_back", "set_policy", "stop_successor", "start_old", "remove_successor"],
+    ),
+    "successor does not start": (
+        {},
+        {"successor_fate": "refused"},
+        ["start_successor", "start_old", "remove_successor"],
+    ),
+    "unless-stopped": (
+        {"old_policy": "unless-stopped"},
+        {"successor_fate": "refused"},
+        ["start_successor", "start_old", "set_policy", "remove_successor"],
+    ),
+    "paused": (
+        {"old_state": "paused"},
+        {"successor_fate": "bad"},
+        ["turn_back", "set_policy", "stop_successor", "start_old", "pause", "remove_successor"],
+    ),
+    "overlap": (
+        OVERLAP,
+        {"successor_fate": "bad"},
+        ["turn_back", "stop_successor", "remove_successor"],
+    ),
+    "not the same": (
+        {"canary": False},
+        {"gate": ("HostConfig.Memory",)},
+        ["create_successor", "turn_back", "remove_successor"],
+    ),
+}
+
+
+@pytest.mark.parametrize("goal, world, steps", BACK.values(), ids=BACK.keys())
+def test_back(goal: dict[str, Any], world: dict[str, Any], steps: list[str]) -> None:
+    """What goes wrong is undone, the old one first, and it stands there as it did before."""
+    one = World(goal_of(**goal), **world)
+    before = one.old
+
+    assert isinstance(one.run(), RolledBack)
+    assert names(one)[-len(steps) :] == steps
+    after = one.old
+    assert before
+    assert after
+    assert replace(after, started_at=before.started_at) == before
+    assert set(one.containers) == {"old"}
+
+
+def test_late_failure() -> None:
+    """One that falls over after it was given names and tag gives them all back."""
+    world = World(goal_of())
+    for step in world.steps():
+        if step_name(step) == "tag" and world.goal.turned is None:  # type: ignore[arg-type]
+            world.successor_fate = "bad"
+            world.verdicts["successor"] = Verdict("failed", "fell over")
+
+    assert (world.old or pytest.fail("gone")).name == "api"
+    assert world.tag_image == "image-1"
+    assert set(world.containers) == {"old"}
+
+
+def test_tag_of_somebody_else() -> None:
+    """A tag that somebody moved meanwhile is not moved back."""
+    world = World(goal_of(turned="why"), tag_image="theirs")
+
+    assert world.run() == RolledBack("why")
+    assert world.tag_image == "theirs"
+
+
+def test_restart_fails() -> None:
+    """A restart has no way back: it is said, and the container stays what it is."""
+    seen = Seen(
+        container("old", "api", started_at="later"),
+        verdicts={"old": Verdict("failed", "its health check failed")},
+    )
+
+    outcome = next_step(goal_of(way="restart"), seen)
+    assert outcome == Failed("after its restart its health check failed")
+
+
+def test_restart_of_nobody() -> None:
+    """Nor is there one where the container is gone."""
+    assert next_step(goal_of(way="restart"), Seen()) == Failed("the container is gone")
+
+
+@pytest.mark.parametrize("way", [{}, {"canary": False}, OVERLAP], ids=["canary", "swap", "overlap"])
+@pytest.mark.parametrize("at", range(6))
+def test_old_one_removed(way: dict[str, Any], at: int) -> None:
+    """Somebody removes the old one in the middle: it ends, and what runs by then stays."""
+    world = World(goal_of(**way))
+    for n, _ in enumerate(world.steps()):
+        if n == at:
+            world.containers.pop("old")
+
+    if isinstance(world.outcome, Succeeded):
+        assert world.successor
+        assert (world.successor.name, world.successor.state) == ("api", "running")
+    else:
+        assert isinstance(world.outcome, Failed)
+        assert "canary" not in world.containers
+        assert not world.successor or world.successor.runs
+
+
+def test_back_to_nobody() -> None:
+    """Where the old one is gone, a roll-back says so and clears up what does not run."""
+    dead = container("new", "api-successor-41", state="exited")
+    goal = goal_of(turned="why")
+
+    assert step_name(next_step(goal, Seen(successor=dead))) == "remove_successor"  # type: ignore[arg-type]
+    assert isinstance(next_step(goal, Seen(successor=replace(dead, state="running"))), Failed)
+
+
+# -- The critical section --------------------------------------------------------------------------
+
+
+def test_critical_section() -> None:
+    """It begins with the stop of the old one, and ends with the proof of the new one."""
+    world = World(goal_of())
+    entered: list[str] = []
+    inside: list[str] = []
+    goal = world.goal
+    while not isinstance(step := next_step(goal, seen := world.seen), Succeeded):
+        assert not isinstance(step, RolledBack | Failed)
+        if enters_critical_section(goal, step):
+            entered.append(step_name(step))
+        if in_critical_section(goal, seen):
+            inside.append(step_name(step))
+        world._try(step)
+        goal = world.goal
+
+    assert entered == ["stop_old"]
+    assert inside == ["start_successor", "set_policy"]
+
+
+def test_critical_section_of_a_restart() -> None:
+    """It lasts from the restart to the proof."""
+    goal = goal_of(way="restart")
+    before, after = container("old", "api"), container("old", "api", started_at="later")
+
+    assert not in_critical_section(goal, Seen(before))
+    assert in_critical_section(goal, Seen(after))
+    assert not in_critical_section(goal, Seen(after, verdicts={"old": PROVEN}))
+
+
+def test_no_critical_section() -> None:
+    """There is none where nothing served, where the engine brings it up again, or in overlap."""
+    stopped = goal_of(old_state="stopped")
+    loops = container("old", "api", state="restarting")
+
+    assert not in_critical_section(stopped, Seen(container("old", "api", state="exited")))
+    assert not enters_critical_section(stopped, Stop("old", "old"))
+    assert not in_critical_section(goal_of(), Seen(loops))
+    both = Seen(container("old", "api"), container("new", "x"))
+    assert not in_critical_section(goal_of(**OVERLAP), both)
+
+
+# -- Cut off anywhere ------------------------------------------------------------------------------
+
+GOALS: dict[str, Goal] = {
+    "swap": goal_of(),
+    "swap, no canary": goal_of(canary=False),
+    "swap, unless-stopped": goal_of(old_policy="unless-stopped"),
+    "swap, no policy": goal_of(old_policy="no"),
+    "swap, paused": goal_of(old_state="paused"),
+    "swap, stopped": goal_of(old_state="stopped"),
+    "overlap": goal_of(**OVERLAP),
+    "overlap, unless-stopped": goal_of(**OVERLAP, old_policy="unless-stopped", drain_s=1.0),
+    "overlap, traffic network": goal_of(**OVERLAP | {"late": {"traffic": ()}}),
+    "restart": goal_of(way="restart", configured_tag=None, image_id="image-1"),
+}
+
+fates: st.SearchStrategy[Fate] = st.sampled_from(("good", "good", "bad", "refused"))
+mishaps: st.SearchStrategy[list[Mishap | None]] = st.lists(
+    st.sampled_from((None, None, None, "refused", "lost", "unheard")), max_size=25
+)
+with_reboots: st.SearchStrategy[list[Mishap | None]] = st.lists(
+    st.sampled_from((None, None, None, "lost", "unheard", "reboot")), max_size=25
+)
+
+
+def check_end(world: World, outcome: object, goal: Goal) -> None:
+    """One bears the name, as it should be, and nothing is left over."""
+    final = [each for each in world.containers.values() if each.name == "api"]
+    assert len(final) == 1
+    assert "canary" not in world.containers
+    assert final[0].restart_policy == goal.old_policy
+    state = {"running": "running", "paused": "paused"}.get(goal.old_state)
+    if state:
+        assert final[0].state == state
+    if isinstance(outcome, Succeeded):
+        assert outcome.container_id == final[0].id
+        assert not goal.configured_tag or world.tag_image == goal.image_id
+        old = world.old
+        if old and old is not final[0]:
+            assert (old.name, old.restart_policy) == ("api-previous-41", "no")
+            assert old.state == "exited"
+    else:
+        assert final[0].id == "old"
+        assert set(world.containers) == {"old"}
+        assert world.tag_image == "image-1"
+
+
+@given(st.sampled_from(list(GOALS)), fates, fates, mishaps)
+def test_interrupted(
+    name: str, canary: Fate, successor: Fate, befalls: list[Mishap | None]
+) -> None:
+    """Refusals and lost answers at any step: at each moment somebody serves, or one start of
+    the old one would do; a reboot would bring somebody up; and it ends as it should."""
+    goal = GOALS[name]
+    world = World(goal, canary, successor, script(befalls))
+    for _ in world.steps():
+        assert world.old, "the old one is never removed"
+        if goal.old_state != "stopped":
+            assert world.serving or world.one_start_serves()
+            if goal.old_policy != "no":
+                assert world.comes_up()
+
+    check_end(world, world.outcome, goal)
+
+
+@given(
+    st.sampled_from([name for name, goal in GOALS.items() if goal.old_state == "running"]),
+    fates,
+    fates,
+    with_reboots,
+)
+def test_rebooted(name: str, canary: Fate, successor: Fate, befalls: list[Mishap | None]) -> None:
+    """Reboots at any step besides: it ends as it should all the same."""
+    goal = GOALS[name]
+    world = World(goal, canary, successor, script(befalls))
+
+    check_end(world, world.run(), goal)
+
+
+@given(st.sampled_from(list(GOALS)), fates, mishaps, st.integers(0, 25))
+def test_turned_anywhere(name: str, successor: Fate, befalls: list[Mishap | None], at: int) -> None:
+    """Whenever it is decided to turn back, it ends in what was before, unless it was over."""
+    goal = GOALS[name]
+    world = World(goal, "good", successor, script(befalls))
+    for n, _ in enumerate(world.steps()):
+        if n == at:
+            world.goal = replace(world.goal, turned=world.goal.turned or "somebody said so")
+
+    check_end(world, world.outcome, goal)
+
+
+def all_steps() -> list[Step]:
+    """Each step that the ways above consist of."""
+    found: dict[str, Step] = {}
+    for goal in GOALS.values():
+        for fate in ("good", "bad"):
+            world = World(goal, successor_fate=fate)
+            world.run()
+            found |= {step_name(step): step for step in world.taken}
+    return list(found.values())
+
+
+@pytest.mark.parametrize("step", all_steps(), ids=step_name)
+def test_step_in_words(step: Step) -> None:
+    """Each step can be put into words, and no sentence names an id."""
+    words = sentence(step, goal_of(**OVERLAP))
+
+    assert words
+    assert words[0].islower()

@@ -1,0 +1,187 @@
+"""The daemon is killed before and after every call to the engine: the next one finishes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from refitd.shell.rescue import rescue
+from tests.contracts.model_engine import Behaviour, Build
+from tests.shell.fakes import Killed
+from tests.shell.house import BILLING, CRM, MAIL, NAME, TARGET, House, off
+
+OVERLAP = replace(TARGET, concurrent=True, drain_s=1.0)
+BAD = Behaviour("unhealthy", 1.0)
+
+
+def swap() -> House:
+    """Published ports: one after the other, with a canary."""
+    house = House()
+    house.settle()
+    house.write(BILLING, CRM, MAIL)
+    return house
+
+
+def overlap() -> House:
+    """Two may run side by side."""
+    house = House(OVERLAP, host={"NetworkMode": "web"})
+    house.settle()
+    house.write(BILLING, CRM, MAIL)
+    return house
+
+
+def restart() -> House:
+    """A toggle."""
+    house = House()
+    house.settle()
+    house.write(BILLING, off(CRM))
+    return house
+
+
+def bad_canary() -> House:
+    """The new image never gets healthy; the canary shows it."""
+    house = swap()
+    house.engine.script_builds(*[Build(behaviour=BAD)] * 3)
+    return house
+
+
+def bad_successor() -> House:
+    """No canary may run, so that the successor shows it, and the old one must come back."""
+    house = House(replace(TARGET, canary=False))
+    house.settle()
+    house.write(BILLING, CRM, MAIL)
+    house.engine.script_builds(*[Build(behaviour=BAD)] * 3)
+    return house
+
+
+def bad_overlap() -> House:
+    """The same side by side."""
+    house = overlap()
+    house.engine.script_builds(*[Build(behaviour=BAD)] * 3)
+    return house
+
+
+def fallen() -> House:
+    """In its watch window the new one falls over."""
+    house = swap()
+    house.settle()
+    house.clock.sleep(5.0)
+    house.engine.behaves[house.serving().image_id] = BAD
+    house.engine.restart("api")
+    house.clock.sleep(2.0)
+    return house
+
+
+GOOD = {"swap": swap, "overlap": overlap, "restart": restart}
+WRONG = {
+    "bad canary": bad_canary,
+    "bad successor": bad_successor,
+    "bad overlap": bad_overlap,
+    "fallen in its watch window": fallen,
+}
+
+
+def killed(house: House, at: int, when: str) -> bool:
+    """Let the daemon work until it is killed at that call; False when there is no such call."""
+    house.engine.arm(at, when)  # type: ignore[arg-type]
+    try:
+        house.settle()
+    except Killed:
+        return True
+    finally:
+        house.engine.revive()
+    return False
+
+
+def check_served(house: House) -> None:
+    """Somebody serves; or a starting daemon finds in the labels whom to start, and one start
+    does it, with no database."""
+    if serves(house):
+        return
+    before = house.engine.count
+    rescue(house.engine, house.target, "one", house.log)
+    assert house.engine.count == before + 1
+    assert serves(house)
+
+
+def serves(house: House) -> bool:
+    """One that is not a canary runs."""
+    everyone = house.engine.everyone()
+    return any(each.runs and "canary" not in each.name for each in everyone)
+
+
+def every_kill(scene: Callable[[], House], *, rescued: bool) -> list[House]:
+    """The scene, killed at each call in turn and taken on by a new daemon."""
+    houses: list[House] = []
+    for at in range(1, 80):
+        for when in ("before", "after"):
+            house = scene()
+            if not killed(house, at, when):
+                assert at > 5, "there were calls to be killed at"
+                return houses
+            if rescued:
+                check_served(house)
+            house.new_daemon()
+            house.settle()
+            houses.append(house)
+    raise AssertionError("no end of calls")
+
+
+@pytest.mark.parametrize("rescued", [False, True], ids=["resumed", "rescued first"])
+@pytest.mark.parametrize("scene", GOOD.values(), ids=GOOD.keys())
+def test_killed_on_the_way(scene: Callable[[], House], *, rescued: bool) -> None:
+    """Killed anywhere on the way forward: the table is served, by one, and nothing is left."""
+    for house in every_kill(scene, rescued=rescued):
+        house.check_in_step()
+
+
+@pytest.mark.parametrize("rescued", [False, True], ids=["resumed", "rescued first"])
+@pytest.mark.parametrize("scene", WRONG.values(), ids=WRONG.keys())
+def test_killed_on_the_way_back(scene: Callable[[], House], *, rescued: bool) -> None:
+    """Killed anywhere on a way that leads back: what was before serves, as it did, alone."""
+    for house in every_kill(scene, rescued=rescued):
+        check_as_before(house)
+        house.pass_watch()
+        check_as_before(house)
+
+
+def check_as_before(house: House) -> None:
+    """The first container bears the name and serves; nothing else is there."""
+    container = house.serving()
+    assert container.id == house.first.id
+    assert (container.state, container.restart_policy) == ("running", "always")
+    assert house.all_names() == ["api"]
+    assert house.database.records[NAME].container_id == container.id
+    assert house.database.records[NAME].started_at == container.started_at
+    assert all(each.finished_at for each in house.deployments)
+
+
+@pytest.mark.parametrize("scene", GOOD.values(), ids=GOOD.keys())
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_no_answer(scene: Callable[[], House], when: str) -> None:
+    """Each call in turn gets no answer, done or not: the daemon looks again, and gets there."""
+    undisturbed = scene()
+    undisturbed.engine.calls.clear()
+    undisturbed.settle()
+    for nth, call in enumerate(undisturbed.engine.calls):
+        house = scene()
+        same = [name for name, *_ in undisturbed.engine.calls[:nth]].count(call[0])
+        house.engine.fail(call[0], when, skip=same)  # type: ignore[arg-type]
+        house.settle()
+        for _ in range(8):  # a build or tag that got no answer is tried after a while
+            house.clock.sleep(10.0)
+            house.settle()
+        house.check_in_step()
+
+
+@pytest.mark.parametrize("scene", GOOD.values(), ids=GOOD.keys())
+def test_retired(scene: Callable[[], House]) -> None:
+    """When the watch window is over, one container is there and no other."""
+    house = scene()
+    house.settle()
+    house.pass_watch()
+
+    house.check_in_step()
+    assert house.all_names() == ["api"]

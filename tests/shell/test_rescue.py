@@ -1,0 +1,87 @@
+"""Without Postgres, a starting daemon starts the old one where nobody serves, and no more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from refitd.core import labels
+from refitd.core.container import Container, State
+from refitd.shell.rescue import old_one_to_start
+
+OLD = Container("old", "api", "image-1", "exited", restart_policy="always")
+NEW = Container(
+    "new",
+    "api-successor-41",
+    "image-2",
+    "created",
+    labels={
+        labels.ROLE: labels.SUCCESSOR,
+        labels.INSTANCE: "one",
+        labels.REPLACES: "old",
+        labels.FINAL_NAME: "api",
+        labels.OLD_STATE: "running",
+    },
+)
+
+
+def with_label(container: Container, key: str, value: str) -> Container:
+    """The same with another label."""
+    return replace(container, labels={**container.labels, key: value})
+
+
+def test_old_one_stopped() -> None:
+    """The old one was stopped and the new one does not run: the old one is started."""
+    for state in ("created", "exited", "dead"):
+        assert old_one_to_start((OLD, replace(NEW, state=state)), "one") == "old"
+
+
+SERVES: list[State] = ["running", "paused", "restarting"]
+
+
+@pytest.mark.parametrize("state", SERVES)
+def test_somebody_serves(state: State) -> None:
+    """Where either of them serves (or is paused, or brought up by the engine), nothing is done."""
+    assert old_one_to_start((replace(OLD, state=state), NEW), "one") is None
+    assert old_one_to_start((OLD, replace(NEW, state=state)), "one") is None
+
+
+def test_canary() -> None:
+    """A canary serves nobody."""
+    canary = with_label(replace(NEW, id="c", state="running"), labels.ROLE, labels.CANARY)
+
+    assert old_one_to_start((OLD, NEW, canary), "one") == "old"
+
+
+def test_of_another_instance() -> None:
+    """What another daemon was doing is its own."""
+    assert old_one_to_start((OLD, NEW), "two") is None
+
+
+def test_done() -> None:
+    """Names move last: a successor that bears the final one was proven, and somebody stopped
+    it."""
+    done = replace(NEW, name="api", state="exited")
+    old = replace(OLD, name="api-previous-41", restart_policy="no")
+
+    assert old_one_to_start((old, done), "one") is None
+
+
+def test_being_put_back() -> None:
+    """... unless the old one has its policy back: then it was being put back."""
+    done = replace(NEW, name="api", state="exited")
+    old = replace(OLD, name="api-previous-41")
+
+    assert old_one_to_start((old, done), "one") == "old"
+
+
+def test_stopped_by_its_owner() -> None:
+    """One that was found stopped is left so."""
+    assert old_one_to_start((OLD, with_label(NEW, labels.OLD_STATE, "stopped")), "one") is None
+
+
+def test_gone() -> None:
+    """One that is not there cannot be started."""
+    assert old_one_to_start((NEW,), "one") is None
+    assert old_one_to_start((), "one") is None

@@ -1,0 +1,244 @@
+"""How long a lease can be trusted without asking again, and what is done where it cannot."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from refitd.core import labels
+from refitd.core.container import CreateRequest
+from refitd.errors import DatabaseUnavailable, EngineUnavailable, LeaseLost
+from refitd.shell.keeper import Keeper
+from refitd.shell.tenure import Tenure
+from tests.contracts.memory_journal import MemoryDatabase, MemoryJournal
+from tests.shell.fakes import FakeClock, FakeLog, MortalEngine
+
+LEASE_S = 15.0
+
+
+class Two:
+    """A database, and two instances that want the same lease."""
+
+    def __init__(self) -> None:
+        self.database = MemoryDatabase()
+        self.clock = FakeClock(self.database)
+        self.journals = [MemoryJournal(self.database, name) for name in ("one", "two")]
+        self.one, self.two = (
+            Tenure("backend", journal, self.clock, LEASE_S) for journal in self.journals
+        )
+        self.engine = MortalEngine(self.clock)
+        self.log = FakeLog()
+        self.gained: list[tuple[str, str]] = []
+        self.beats = 0
+
+    def keeper(self, beat: Callable[[], None] | None = None) -> Keeper:
+        """Of the first one."""
+        return Keeper(
+            tenures=[self.one],
+            engine=self.engine,
+            clock=self.clock,
+            log=self.log,
+            every_s=3.0,
+            gained=lambda target, wake: self.gained.append((target, wake)),
+            beat=beat or self._beat,
+            stopping=_Once(),
+        )
+
+    def _beat(self) -> None:
+        self.beats += 1
+
+
+class _Once(threading.Event):
+    """An event that is set as soon as somebody has waited for it once."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Not for long."""
+        del timeout
+        self.set()
+        return True
+
+
+@pytest.fixture
+def both() -> Two:
+    """Two daemons."""
+    return Two()
+
+
+def test_nobody_holds_it_at_first(both: Two) -> None:
+    """Without having asked, nothing may be done."""
+    assert not both.one.held
+    with pytest.raises(LeaseLost):
+        both.one.check()
+    with pytest.raises(LeaseLost):
+        _ = both.one.epoch
+
+
+def test_one_holds_it(both: Two) -> None:
+    """One takes it, the other is told who has it."""
+    assert both.one.ask("e")
+    assert not both.two.ask("e")
+
+    both.one.check()
+    with pytest.raises(LeaseLost, match="one holds the lease on backend"):
+        both.two.check()
+
+
+def test_trust_ends_before_the_lease(both: Two) -> None:
+    """What cannot be renewed is given up before another can have it."""
+    both.one.ask("e")
+    both.clock.sleep(13.4)
+    both.one.check()
+    both.clock.sleep(0.2)
+
+    with pytest.raises(LeaseLost, match="could not be renewed in time"):
+        both.one.check()
+    assert not both.two.ask("e")
+
+
+def test_trust_begins_before_the_question(both: Two) -> None:
+    """Time that the answer took is not trusted: the database may have counted it already."""
+    take = both.journals[0].take
+
+    def slow(*args: object, **more: object) -> object:
+        answer = take(*args, **more)  # type: ignore[arg-type]
+        both.clock.sleep(14.0)
+        return answer
+
+    both.journals[0].take = slow  # type: ignore[method-assign,assignment]
+    both.one.ask("e")
+    assert not both.one.held
+
+
+def test_renewed(both: Two) -> None:
+    """Renewed in time it stays ours, under the same epoch."""
+    both.one.ask("e")
+    epoch = both.one.epoch
+    for _ in range(10):
+        both.clock.sleep(5.0)
+        assert not both.one.ask("e")
+
+    assert both.one.epoch == epoch
+
+
+def test_passed_on(both: Two) -> None:
+    """After it ran out the other takes it under a later epoch; the first one hears of it."""
+    both.one.ask("e")
+    first = both.one.epoch
+    both.clock.sleep(16.0)
+    assert both.two.ask("e")
+
+    assert both.two.epoch > first
+    assert not both.one.ask("e")
+    with pytest.raises(LeaseLost):
+        both.one.extend(60.0)
+
+
+def test_extended(both: Two) -> None:
+    """Extended over a critical section, a later renewal does not cut it short."""
+    both.one.ask("e")
+    both.one.extend(300.0)
+    both.clock.sleep(5.0)
+    both.one.ask("e")
+    both.clock.sleep(200.0)
+
+    both.one.check()
+    assert not both.two.ask("e")
+
+
+def test_extension_denied(both: Two) -> None:
+    """Where it has passed on, the section is not entered; nor without a database."""
+    both.one.ask("e")
+    both.database.down = True
+    with pytest.raises(DatabaseUnavailable):
+        both.one.extend(60.0)
+    both.database.down = False
+    both.database.leases["backend"].holder = "two"
+    with pytest.raises(LeaseLost, match="passed to another"):
+        both.one.extend(60.0)
+    assert not both.one.held
+
+
+def test_resigned(both: Two) -> None:
+    """Given up, it is the other's at once."""
+    both.one.ask("e")
+    both.one.resign()
+    both.one.resign()
+
+    assert both.two.ask("e")
+
+
+# -- The keeper ------------------------------------------------------------------------------------
+
+
+def test_keeper_takes(both: Two) -> None:
+    """A lease that became ours is looked at, once; a heartbeat goes out each round."""
+    keeper = both.keeper()
+    keeper.run()
+    both.clock.sleep(3.0)
+    keeper.keep()
+
+    assert both.gained == [("backend", "lease")]
+    assert both.beats == 2
+
+
+def test_keeper_loses(both: Two) -> None:
+    """One that was lost is said."""
+    keeper = both.keeper()
+    keeper.keep()
+    both.database.leases["backend"].holder = "two"
+    keeper.keep()
+
+    assert both.log.facts("lease.lost") == [{"target": "backend"}]
+
+
+def test_keeper_after_a_gap(both: Two) -> None:
+    """Renewed too late to be trusted all the time, it is looked at again: a look may have been
+    given up in between."""
+    keeper = both.keeper()
+    keeper.keep()
+    both.clock.sleep(14.0)
+    trusted = both.one.held
+    keeper.keep()
+
+    assert (trusted, both.one.held) == (False, True)
+    assert both.gained == [("backend", "lease")] * 2
+
+
+def test_keeper_in_trouble(both: Two) -> None:
+    """The same trouble is said once; what was trusted goes on being so until it runs out."""
+    keeper = both.keeper()
+    keeper.keep()
+    both.database.down = True
+    keeper.keep()
+    keeper.keep()
+    assert len(both.log.facts("lease.unkept")) == 1
+    assert both.one.held
+    keeper.resign()
+    assert len(both.log.facts("lease.unresigned")) == 1
+    both.database.down = False
+    keeper.keep()
+    both.database.down = True
+    keeper.keep()
+    assert len(both.log.facts("lease.unkept")) == 2
+
+
+def test_keeper_without_an_engine(both: Two) -> None:
+    """Without an engine no lease is taken: another's daemon may have one."""
+    both.engine.fail("containers", error=EngineUnavailable("no socket"))
+    both.keeper().keep()
+
+    assert not both.one.held
+    assert both.log.facts("lease.unkept") == [{"error": "no socket"}]
+
+
+def test_epoch_above_the_labels(both: Two) -> None:
+    """After a failover the database may have gone back; an epoch seen on a label has not."""
+    both.engine.add_image("i")
+    marks = {labels.TARGET: "backend", labels.EPOCH: "41"}
+    both.engine.create(CreateRequest("a", {"Image": "i", "Labels": marks}))
+    both.engine.create(CreateRequest("b", {"Image": "i", "Labels": marks | {labels.EPOCH: "x"}}))
+    both.keeper().keep()
+
+    assert both.one.epoch == 42
