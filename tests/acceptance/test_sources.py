@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from refitd.core import labels
 from tests.acceptance.panel import Panel
 
 
@@ -56,7 +57,12 @@ def test_a_push_alone_rebuilds_nothing(panel: Panel) -> None:
 
 
 def test_one_previous_image_is_kept(panel: Panel) -> None:
-    """After three rebuilds: the image that runs and the one before it, and no third."""
+    """After three rebuilds: the image that runs and the one before it, and no third.
+
+    Another panel on the engine, with a target of the same name, has no part in it.
+    """
+    next_door = {labels.TARGET: "backend", labels.FINAL_NAME: f"{panel.container_name}-next-door"}
+    panel.client.containers.create(panel.image, name=next_door[labels.FINAL_NAME], labels=next_door)
     panel.settings = {"target": {"backend": {"watch": "0s"}}}
     panel.migrate_and_watch()
     for module in ("mail", "search", "slugs"):
@@ -69,7 +75,10 @@ def test_one_previous_image_is_kept(panel: Panel) -> None:
         for tag in image.tags
     }
     assert tags == {"latest", *(f"refitd-{id_}" for id_ in last)}
-    assert [each.name for each in panel.containers()] == [panel.container_name]
+    assert {each.name for each in panel.containers()} == {
+        panel.container_name,
+        next_door[labels.FINAL_NAME],
+    }
 
 
 def test_doctor_finds_a_healthy_panel_healthy(panel: Panel) -> None:

@@ -12,6 +12,7 @@ from refitd.shell.cloner import Cloner
 from refitd.shell.observe import Observer
 from refitd.shell.rescue import rescue
 from tests.contracts.model_engine import ModelEngine
+from tests.shell.house import BILLING, CRM, MAIL, House
 
 NEXT_DOOR = {
     labels.TARGET: "backend",
@@ -95,3 +96,21 @@ def test_a_backend_next_door_does_not_serve_for_ours() -> None:
     again = engine.container(ours.id)
     assert again is not None
     assert again.runs
+
+
+def test_images_next_door_do_not_count_for_ours() -> None:
+    """One previous image is kept, whatever a namesake of the target on the same engine runs."""
+    house = House()
+    house.engine.add_image("their-backend:refitd-1")
+    house.engine.run("their-backend", "their-backend:refitd-1", Labels=NEXT_DOOR)
+    for rows in ([CRM], [CRM, MAIL], [CRM, MAIL, BILLING]):
+        house.write(*rows)
+        house.settle()
+        house.pass_watch()
+        house.settle()
+    built = house.engine.images({labels.IMAGE_TARGET: "backend"})
+
+    assert {tag for image in built for tag in image.tags if "refitd" in tag} == {
+        "api:refitd-2",
+        "api:refitd-3",
+    }

@@ -8,6 +8,8 @@ creation: a container's present role comes from the deployment row and the engin
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 PREFIX = "dev.refitd."
 
 TARGET = PREFIX + "target"
@@ -35,3 +37,11 @@ IMAGE_KEY = IMAGE_PREFIX + "key"
 IMAGE_BUILD_KEY = IMAGE_PREFIX + "build-key"
 IMAGE_MODULES = IMAGE_PREFIX + "modules"
 IMAGE_COMMIT = IMAGE_PREFIX + "commit"
+
+
+def stands_for(container: Mapping[str, str], name: str) -> bool:
+    """Whether these labels are of one made for the container `name`, or of none of refitd's.
+
+    Another panel on the same engine may have a target of the same name as ours.
+    """
+    return container.get(FINAL_NAME, name) == name

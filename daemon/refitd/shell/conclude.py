@@ -122,19 +122,19 @@ class Conclusion:
         the one known to be `previous` first, then the newest. The one that `failed` just now
         stays beside them: a toggle may be all that it needs."""
         try:
-            containers = self._engine.containers(self._target.name, [self._target.container])
-            in_use = {container.image_id for container in containers}
+            found = self._engine.containers(self._target.name, [self._target.container])
+            ours = [c for c in found if labels.stands_for(c.labels, self._target.container)]
+            in_use = {container.image_id for container in ours}
             images = self._engine.images({labels.IMAGE_TARGET: self._target.name})
             own = repository(self._target.image) + ":refitd-"
-            # Another panel on this engine may have a target of the same name.
-            ours = [image for image in images if any(tag.startswith(own) for tag in image.tags)]
-            spare = [image for image in ours if image.id not in {*in_use, failed}]
+            built = [image for image in images if any(tag.startswith(own) for tag in image.tags)]
+            spare = [image for image in built if image.id not in {*in_use, failed}]
             spare.sort(key=lambda image: image.id != previous)
             kept = max(0, self._target.keep_images - max(0, len(in_use) - 1))
             for image in spare[kept:]:
                 self._untag(image, own, keep=())
             # A replacement with the same image gives it one more tag: those in use are enough.
-            created_by = [str(each.inspect["Config"].get("Image")) for each in containers]
+            created_by = [str(each.inspect["Config"].get("Image")) for each in ours]
             for image_id in in_use:
                 image_in_use = self._engine.image(image_id)
                 if image_in_use is not None:

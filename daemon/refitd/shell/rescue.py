@@ -44,9 +44,9 @@ def rescue(engine: Engine, target: Target, instance: str, log: Log) -> None:
     Raises `EngineError`.
     """
     found = tuple(
-        container  # not those of another panel on this engine, with a target of the same name
+        container
         for container in engine.containers(target.name, [target.container])
-        if container.labels.get(labels.FINAL_NAME, target.container) == target.container
+        if labels.stands_for(container.labels, target.container)
     )
     present = {container.id for container in found}
     replaced = {c.labels.get(labels.REPLACES, "") for c in found} - present
