@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from rig.postgres import Postgres
-from tests.adapters.postgres.proxy import Proxy
+from rig.proxy import Proxy
 from tests.panel import Panel, bare, listener, migrated, panel
 
 __all__ = ["bare", "listener", "migrated", "panel"]

@@ -11,7 +11,7 @@ import pytest
 from refitd.adapters.postgres import Connection, PgJournal, PgLeases
 from refitd.adapters.postgres.dsn import place, prepare
 from refitd.errors import DatabaseError, DatabaseRefused, DatabaseUnavailable
-from tests.adapters.postgres.proxy import Proxy
+from rig.proxy import Proxy
 from tests.panel import Panel
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from refitd.adapters.postgres import examine
 from refitd.core.finding import Finding
-from tests.adapters.postgres.proxy import Proxy
+from rig.proxy import Proxy
 from tests.panel import Panel
 
 

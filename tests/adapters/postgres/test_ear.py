@@ -12,7 +12,7 @@ import pytest
 from refitd.adapters.postgres import Connection, PgEar, PgLeases
 from refitd.errors import DatabaseRefused, DatabaseUnavailable
 from rig.postgres import Postgres
-from tests.adapters.postgres.proxy import Proxy
+from rig.proxy import Proxy
 from tests.panel import Panel
 
 INSERT = "insert into modules values ('a', '', true, true)"
