@@ -62,7 +62,7 @@ begin atomic
   select exists (select from renewed);
 end;
 
--- Let go at once, and wake those who wait for it.
+-- Let go at once, and wake those who wait for it: the payload says that no row has changed.
 create or replace function refitd.resign_lease(for_target text, instance text, held bigint)
   returns void
   language plpgsql
@@ -73,7 +73,7 @@ begin
   set expires_at = clock_timestamp()
   where l.target = for_target and l.holder = instance and l.epoch = held;
   if found then
-    perform pg_notify('refitd', '');
+    perform pg_notify('refitd', 'lease');
   end if;
 end
 $$;

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from refitd import logs
 from refitd.adapters import postgres
@@ -41,6 +41,7 @@ from refitd.shell.lifecycle import Lifecycle, heeding_signals
 from refitd.shell.listen import Listener, ListenerState
 from refitd.shell.observe import Observer
 from refitd.shell.outage import OutageMeter
+from refitd.shell.pulse import Pulse
 from refitd.shell.reading import Reading
 from refitd.shell.reconcile import Reconciler
 from refitd.shell.rescue import rescue
@@ -58,9 +59,12 @@ class _House:
     metrics: PrometheusMetrics
     clock: SystemClock
     stopping: threading.Event
+    connections: list[Connection] = field(default_factory=list)
 
     def connection(self, purpose: str) -> Connection:
-        return Connection(self.settings.dsn, f"refitd {purpose}")
+        connection = Connection(self.settings.dsn, f"refitd {purpose}")
+        self.connections.append(connection)
+        return connection
 
     def tenure(self, target: Target, leases: PgLeases) -> Tenure:
         return Tenure(target.name, leases, self.clock, self.settings.timing.lease_s)
@@ -128,20 +132,20 @@ class _Daemon:
     def __init__(self, house: _House) -> None:
         self._house, self._log = house, logs.get()
         self._targets = house.settings.targets
-        self._leases = PgLeases(house.connection("keeper"), house.instance)
         self._timer = SchedulerTimer(self._tick_missed)
-        tenures = {each.name: house.tenure(each, self._leases) for each in self._targets}
+        leases = PgLeases(house.connection("keeper"), house.instance)
+        tenures = {each.name: house.tenure(each, leases) for each in self._targets}
         self._workers = {
             each.name: house.worker(each, tenures[each.name], self._timer) for each in self._targets
         }
-        listener = self._listener()
-        self.lifecycle = self._lifecycle(listener, self._keeper(tenures.values(), listener))
+        self._keeper = self._keeper_of(tenures.values())
+        self.lifecycle = self._lifecycle(self._listener())
 
     def _listener(self) -> Listener:
         house = self._house
         return Listener(
             ear=PgEar(house.settings.dsn, house.instance),
-            leases=self._leases,
+            leases=PgLeases(house.connection("pulse"), house.instance),
             clock=house.clock,
             log=self._log,
             metrics=house.metrics,
@@ -152,25 +156,27 @@ class _Daemon:
             stopping=house.stopping,
         )
 
-    def _keeper(self, tenures: Iterable[Tenure], listener: Listener) -> Keeper:
+    def _keeper_of(self, tenures: Iterable[Tenure]) -> Keeper:
         house, timing = self._house, self._house.settings.timing
         return Keeper(
             tenures=tuple(tenures),
             engine=house.engine,
             clock=house.clock,
             log=self._log,
-            every_s=min(timing.heartbeat_s, timing.lease_s / 3),
+            every_s=timing.lease_s / 5,
             gained=lambda target, wake: self._workers[target].poke(wake),
-            beat=listener.beat,
             stopping=house.stopping,
         )
 
-    def _lifecycle(self, listener: Listener, keeper: Keeper) -> Lifecycle:
+    def _lifecycle(self, listener: Listener) -> Lifecycle:
         house, supervisor = self._house, Systemd()
         return Lifecycle(
             workers=tuple(self._workers.values()),
             listener=listener,
-            keeper=keeper,
+            pulse=Pulse(
+                listener.beat, self._log, house.settings.timing.heartbeat_s, house.stopping
+            ),
+            keeper=self._keeper,
             timer=self._timer,
             journal=PgJournal(house.connection("retention"), house.instance),
             supervisor=supervisor,
@@ -182,10 +188,16 @@ class _Daemon:
         )
 
     def _poke(self, wake: Wake) -> None:
+        if wake == "lease":  # given up by its holder: whose worker gains it is poked for that
+            self._keeper.wake()
+            return
         for worker in self._workers.values():
             worker.poke(wake)
 
     def _listener_moved(self, state: ListenerState) -> None:
+        if state == "suspect":
+            for connection in self._house.connections:
+                connection.doubt()
         self.lifecycle.listener_moved(state)
 
     def _tick_missed(self, job: str, what: str, error: BaseException | None) -> None:
@@ -293,7 +305,6 @@ def _keeper_of(house: _House, tenure: Tenure, over: threading.Event) -> Keeper:
         log=logs.get(),
         every_s=house.settings.timing.lease_s / 3,
         gained=lambda _target, _wake: None,
-        beat=lambda: None,
         stopping=over,
     )
 

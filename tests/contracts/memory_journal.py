@@ -333,7 +333,7 @@ class MemoryJournal:
         row = self._own(target, epoch)
         if row is not None:
             row.expires_at = self.database.at
-            self.database.notify("refitd", "")
+            self.database.notify("refitd", "lease")
 
     def heartbeat(self, nonce: str) -> None:
         """To whoever listens."""

@@ -20,6 +20,7 @@ from refitd.shell.foresight import plan
 from refitd.shell.keeper import Keeper
 from refitd.shell.lifecycle import Lifecycle
 from refitd.shell.listen import Listener, ListenerState
+from refitd.shell.pulse import Pulse
 from refitd.shell.worker import Worker
 from tests.contracts.model_engine import Build
 from tests.shell.fakes import FakeEar, FakeSupervisor, FakeTimer
@@ -60,6 +61,7 @@ class Daemon:
         self.lifecycle = Lifecycle(
             workers=[self.worker],
             listener=self.listener,
+            pulse=Pulse(self.listener.beat, house.log, 0.05, self.stopping),
             keeper=self.keeper,
             timer=self.timer,
             journal=house.journal,
@@ -80,7 +82,6 @@ class Daemon:
             log=house.log,
             every_s=0.05,
             gained=lambda _, wake: self.worker.poke(wake),
-            beat=lambda: None,
             stopping=self.stopping,
         )
 

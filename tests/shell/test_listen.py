@@ -10,6 +10,7 @@ import pytest
 from refitd.core.target import Timing
 from refitd.errors import DatabaseUnavailable
 from refitd.shell.listen import Listener, ListenerState
+from refitd.shell.pulse import Pulse
 from tests.contracts.memory_journal import MemoryDatabase, MemoryJournal
 from tests.shell.fakes import FakeClock, FakeEar, FakeLog, FakeMetrics
 
@@ -98,6 +99,14 @@ def test_notification() -> None:
     assert post.pokes == ["reconnect", "notify"]
 
 
+def test_resignation() -> None:
+    """H7: that a lease was given up is told as such; no row has changed."""
+    post = Post([("refitd", "lease")], [("refitd", "lease"), ("refitd", "")])
+    post.listener.run()
+
+    assert post.pokes == ["reconnect", "lease", "notify", "lease"]
+
+
 def test_reconnects() -> None:
     """A broken wire is mended, and what was missed is looked for."""
     post = Post(AWAY, [("refitd", "")])
@@ -182,8 +191,39 @@ def test_no_heartbeat_while_connecting() -> None:
     assert post.heard == []
 
 
+def test_heartbeat_that_hangs() -> None:
+    """L4: one that is not even sent in time, as the other wire is silent too, is a missed one."""
+    post = Post()
+
+    def hang(nonce: str) -> None:
+        del nonce  # in another thread it would hang on; this one hears meanwhile
+        post.clock.sleep(2.1)
+        post.listener.turn()
+
+    post.listener._leases.heartbeat = hang  # type: ignore[method-assign]
+    post.ear.script = iter([post.beat, post._stop, post._stop])
+    post.listener.run()
+    assert "suspect" in post.moves
+
+
+def test_pulse() -> None:
+    """Heartbeats go out one after the other; one that cannot be sent is said once, and tried
+    again soon."""
+    log, sent, down = FakeLog(), [], [True, True, False, False, True]
+
+    def beat() -> None:
+        if down[len(sent)]:
+            sent.append("not")
+            raise AWAY
+        sent.append("sent")
+
+    pulse = Pulse(beat, log, 3.0, threading.Event())
+    assert [pulse.turn() for _ in down] == [0.5, 0.5, 3.0, 3.0, 0.5]
+    assert len(log.facts("heartbeat.unsent")) == 2
+
+
 def test_heartbeat_cannot_be_sent() -> None:
-    """That the other connection is broken says nothing about this one."""
+    """That the other connection is refused at once says nothing about this one."""
     post = Post()
 
     def broken() -> list[tuple[str, str]]:

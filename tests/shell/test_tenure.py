@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import pytest
 
@@ -31,33 +30,19 @@ class Two:
         self.engine = MortalEngine(self.clock)
         self.log = FakeLog()
         self.gained: list[tuple[str, str]] = []
-        self.beats = 0
+        self.stopping = threading.Event()
 
-    def keeper(self, beat: Callable[[], None] | None = None) -> Keeper:
+    def keeper(self, tenure: Tenure | None = None) -> Keeper:
         """Of the first one."""
         return Keeper(
-            tenures=[self.one],
+            tenures=[tenure or self.one],
             engine=self.engine,
             clock=self.clock,
             log=self.log,
-            every_s=3.0,
+            every_s=60.0,
             gained=lambda target, wake: self.gained.append((target, wake)),
-            beat=beat or self._beat,
-            stopping=_Once(),
+            stopping=self.stopping,
         )
-
-    def _beat(self) -> None:
-        self.beats += 1
-
-
-class _Once(threading.Event):
-    """An event that is set as soon as somebody has waited for it once."""
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Not for long."""
-        del timeout
-        self.set()
-        return True
 
 
 @pytest.fixture
@@ -173,14 +158,45 @@ def test_resigned(both: Two) -> None:
 
 
 def test_keeper_takes(both: Two) -> None:
-    """A lease that became ours is looked at, once; a heartbeat goes out each round."""
+    """A lease that became ours is looked at, once."""
     keeper = both.keeper()
-    keeper.run()
+    keeper.keep()
     both.clock.sleep(3.0)
     keeper.keep()
 
     assert both.gained == [("backend", "lease")]
-    assert both.beats == 2
+
+
+class _Bed(threading.Event):
+    """An event that tells when somebody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asleep = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """As long as it takes."""
+        self.asleep.set()
+        return super().wait(timeout)
+
+
+def test_keeper_is_wakened(both: Two) -> None:
+    """H7: told that a lease was given up, it asks at once; told to stop, it ends."""
+    both.one.ask("engine")
+    keeper, taken = both.keeper(both.two), threading.Event()
+    keeper._wakened = bed = _Bed()
+    keeper._gained = lambda _target, _wake: taken.set()
+    thread = threading.Thread(target=keeper.run, daemon=True)
+    thread.start()
+    assert bed.asleep.wait(10)
+    both.one.resign()
+    assert not taken.is_set()
+    keeper.wake()
+    assert taken.wait(10)
+    both.stopping.set()
+    keeper.wake()
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_keeper_loses(both: Two) -> None:

@@ -220,7 +220,6 @@ def test_a_lease_that_was_lost_is_taken_again_with_evidence() -> None:
         house.log,
         3.0,
         lambda _target, _wake: None,
-        lambda: None,
         threading.Event(),
     )
     lease = house.database.leases[NAME]

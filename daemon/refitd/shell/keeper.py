@@ -17,9 +17,9 @@ from refitd.shell.tenure import Tenure
 
 
 class Keeper:
-    """Keeps the tenures of all targets, and sends the listener's heartbeats."""
+    """Keeps the tenures of all targets."""
 
-    def __init__(  # noqa: PLR0913 - the wiring of one loop
+    def __init__(
         self,
         tenures: Sequence[Tenure],
         engine: Engine,
@@ -27,25 +27,29 @@ class Keeper:
         log: Log,
         every_s: float,
         gained: Callable[[str, Wake], None],
-        beat: Callable[[], None],
         stopping: threading.Event,
     ) -> None:
         self._tenures, self._engine, self._clock, self._log = tenures, engine, clock, log
-        self._every_s, self._gained, self._beat = every_s, gained, beat
+        self._every_s, self._gained = every_s, gained
         self._stopping = stopping
+        self._wakened = threading.Event()
         self._trouble = ""
 
     def run(self) -> None:
         """The thread's body: until `stopping`."""
         while not self._stopping.is_set():
             self.keep()
-            self._stopping.wait(self._every_s)
+            self._wakened.wait(self._every_s)
+            self._wakened.clear()
+
+    def wake(self) -> None:
+        """A lease may be free: ask at once. Any thread; also how `stopping` is noticed."""
+        self._wakened.set()
 
     def keep(self) -> None:
         """One round over all targets."""
         try:
             self.take()
-            self._beat()
         except (DatabaseError, EngineError) as error:
             if str(error) != self._trouble:
                 self._log.warning("lease.unkept", error=str(error))

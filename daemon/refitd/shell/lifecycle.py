@@ -24,6 +24,7 @@ from refitd.errors import DatabaseError, RefitdError
 from refitd.ports import Journal, Log, Supervisor, Timer
 from refitd.shell.keeper import Keeper
 from refitd.shell.listen import Listener, ListenerState
+from refitd.shell.pulse import Pulse
 from refitd.shell.worker import Worker
 
 FORCED = 130
@@ -37,6 +38,7 @@ class Lifecycle:
         *,
         workers: Sequence[Worker],
         listener: Listener,
+        pulse: Pulse,
         keeper: Keeper,
         timer: Timer,
         journal: Journal,
@@ -47,7 +49,7 @@ class Lifecycle:
         rescue: Callable[[], None],
         stopping: threading.Event,
     ) -> None:
-        self._workers, self._listener, self._keeper = workers, listener, keeper
+        self._workers, self._listener, self._pulse, self._keeper = workers, listener, pulse, keeper
         self._timer, self._journal, self._supervisor = timer, journal, supervisor
         self._log, self._timing = log, timing
         self._watchdog_s, self._rescue = watchdog_s, rescue
@@ -69,6 +71,7 @@ class Lifecycle:
         bodies = {
             "keeper": self._keeper.run,
             "listener": self._listener.run,
+            "pulse": self._pulse.run,
             **{f"worker {worker.name}": worker.run for worker in self._workers},
         }
         with heeding_signals(self._stopping):
@@ -154,6 +157,7 @@ class Lifecycle:
         self._supervisor.stopping()
         for worker in self._workers:
             worker.wake()
+        self._keeper.wake()
         for name, thread in self._threads.items():
             if name.startswith("worker"):
                 thread.join()

@@ -7,9 +7,11 @@
 On every (re)connect LISTEN comes first and a look second: what was committed in between is
 seen by the look, what comes after it is heard. The loop's body only pokes. A connection that
 is open may still deliver nothing (half-open behind a proxy, a transaction pooler), which no
-keepalive shows; so a heartbeat is notified from the *other* connection, and one that does not
-arrive in time ends this one. The poll is the floor under all of it: slow while synced, quick
-while not.
+keepalive shows; so a heartbeat is notified from *another* connection (`shell/pulse.py`), and one
+that does not arrive in time ends this one. It makes no difference whether it could not be
+delivered or could not be sent: silence is silence. An error that is answered at once is another
+matter, and says nothing about this connection. The poll is the floor under all of it: slow while
+synced, quick while not.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ ListenerState = Literal["connecting", "listening", "synced", "suspect"]
 LONGEST_BACKOFF_S = 1.0
 STABLE_S = 30.0
 CHANGES, HEARTBEATS = "refitd", "refitd_heartbeat"
+#: The payload on `CHANGES` of one who gave a lease up; all others have none.
+RESIGNED = "lease"
 
 
 class Listener:
@@ -54,37 +58,36 @@ class Listener:
         self._stopping = stopping
         self.state: ListenerState = "connecting"
         self._complaint = ""
-        self._failures = 0
+        self._failures, self._opened_s = 0, 0.0
         self._lock = threading.Lock()
         self._nonce, self._sent_s, self._count = "", 0.0, 0
 
     def run(self) -> None:
         """The thread's body: until `stopping`."""
-        while not self._stopping.is_set():
-            opened_s = self._clock.now_s()
-            try:
-                self._move("connecting")
-                self._ear.open()
-                self._move("listening")
-                self._complaint = ""
-                self._poke("reconnect")
-                self._move("synced")
+        try:
+            self._move("connecting")
+            while not self._stopping.is_set():
+                pause_s = self.turn()
+                if pause_s:
+                    self._stopping.wait(pause_s)
+        finally:
+            self._ear.close()
+
+    def turn(self) -> float:
+        """Connect, or hear for a while; answers how long to wait before the next turn."""
+        try:
+            if self.state in ("listening", "synced"):
                 self._hear()
-            except DatabaseError as error:
-                self._complain(error)
-            finally:
-                self._ear.close()
-            if self._clock.now_s() - opened_s > STABLE_S:
-                self._failures = 0
-            self._failures += 1
-            self._stopping.wait(
-                full_jitter_s(self._failures, 0.1, LONGEST_BACKOFF_S, self._clock.dice())
-            )
+            else:
+                self._connect()
+        except DatabaseError as error:
+            return self._cut_off(error)
+        return 0.0
 
     def beat(self) -> None:
-        """Send a heartbeat through the other connection; the keeper calls it every few seconds.
+        """Send a heartbeat through another connection; the pulse calls it every few seconds.
 
-        Raises `DatabaseUnavailable` when that one is broken, which says nothing about ours.
+        Raises `DatabaseError` when that one is broken.
         """
         if self.state not in ("listening", "synced"):
             return
@@ -102,23 +105,42 @@ class Listener:
                 self._nonce = ""
             raise
 
+    def _connect(self) -> None:
+        self._move("connecting")
+        self._opened_s = self._clock.now_s()
+        self._ear.open()
+        self._move("listening")
+        self._complaint = ""
+        self._poke("reconnect")
+        self._move("synced")
+
     def _hear(self) -> None:
-        tick_s = min(0.5, self._timing.heartbeat_deadline_s / 4)
-        while not self._stopping.is_set():
-            changed = False
-            for channel, payload in self._ear.hear(tick_s):
-                if channel == CHANGES:
-                    changed = True
-                elif channel == HEARTBEATS:
-                    self._heard(payload)
-            if changed:
-                self._poke("notify")
-            if self._overdue():
-                self._move("suspect")
-                raise DatabaseUnavailable(
-                    "the listening connection is open but delivers nothing (a half-open"
-                    " connection, or a transaction pooler in the way): it is torn down"
-                )
+        changed = resigned = False
+        for channel, payload in self._ear.hear(min(0.5, self._timing.heartbeat_deadline_s / 4)):
+            if channel == CHANGES:
+                resigned |= payload == RESIGNED
+                changed |= payload != RESIGNED
+            elif channel == HEARTBEATS:
+                self._heard(payload)
+        if changed:
+            self._poke("notify")
+        if resigned:
+            self._poke("lease")
+        if self._overdue():
+            self._move("suspect")
+            raise DatabaseUnavailable(
+                "the listening connection is open but delivers nothing (a half-open"
+                " connection, or a transaction pooler in the way): it is torn down"
+            )
+
+    def _cut_off(self, error: DatabaseError) -> float:
+        self._complain(error)
+        self._ear.close()
+        self._move("connecting")
+        if self._clock.now_s() - self._opened_s > STABLE_S:
+            self._failures = 0
+        self._failures += 1
+        return full_jitter_s(self._failures, 0.1, LONGEST_BACKOFF_S, self._clock.dice())
 
     def _heard(self, payload: str) -> None:
         with self._lock:

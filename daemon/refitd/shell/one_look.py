@@ -38,6 +38,7 @@ def once(
         return _look(reconciler, journal)
     finally:
         over.set()
+        keeper.wake()
         keeping.join()
         keeper.resign()
 

@@ -85,6 +85,44 @@ class TestCutOff:
         backend(connection)
         connection.close()
 
+    def test_doubted_while_idle(self, wired: str, proxy: Proxy) -> None:
+        """L4: a wire that fell silent while idle, and is doubted, costs its next user nothing."""
+        connection = Connection(wired, "test")
+        first = backend(connection)
+        proxy.strand()
+        connection.doubt()
+        began = time.monotonic()
+        assert backend(connection) != first
+        assert time.monotonic() - began < 1
+        connection.close()
+
+    def test_doubted_while_in_use(self, wired: str, proxy: Proxy) -> None:
+        """L4: a statement that waits on a silent wire is given up soon after it is doubted."""
+        connection = Connection(wired, "test")
+        backend(connection)
+        proxy.strand()
+        doubting = threading.Timer(0.2, connection.doubt)
+        doubting.start()
+        began = time.monotonic()
+        with (
+            pytest.raises(DatabaseUnavailable, match="fell silent"),
+            connection.use(60) as session,
+        ):
+            session.execute("select 1")
+        assert time.monotonic() - began < 3
+        doubting.join()
+        connection.close()
+
+    def test_doubted_and_well(self, wired: str) -> None:
+        """A statement that is answered in time is none the worse for it; its wire is given up."""
+        connection = Connection(wired, "test")
+        with connection.use() as session:
+            first = session.info.backend_pid
+            connection.doubt()
+            session.execute("select 1")
+        assert backend(connection) != first
+        connection.close()
+
     def test_silence_within_a_renewal(self, wired: str, proxy: Proxy) -> None:
         """L4: a renewal on a silent wire ends with an error within the common bound."""
         connection = Connection(wired, "test")

@@ -69,7 +69,7 @@ def test_resignation(panel: Panel, ear: PgEar) -> None:
     leases = PgLeases(connection, "two")
     leases.resign("backend", leases.take("backend", "engine", 15).epoch)
     connection.close()
-    assert list(ear.hear(10)) == [("refitd", "")]
+    assert list(ear.hear(10)) == [("refitd", "lease")]
 
 
 def test_burst(panel: Panel, ear: PgEar) -> None:

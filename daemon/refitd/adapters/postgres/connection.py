@@ -3,6 +3,9 @@
 After an error nobody can say what state a connection is in, and a new one costs a millisecond;
 so none is ever mended. Used by one thread at a time: others wait, no longer than the deadlines
 of those before them.
+
+When the listener's wire was found dead the others, which go the same way, are not believed
+either: an idle one would cost its next user a whole deadline.
 """
 
 from __future__ import annotations
@@ -17,6 +20,9 @@ from psycopg.rows import TupleRow
 from refitd.adapters.postgres.dsn import place
 from refitd.adapters.postgres.wire import DEADLINE_S, Wire
 
+#: An answer that was on its way when the wire came under suspicion arrives within this.
+GRACE_S = 1.0
+
 
 class Connection:
     """`name` is its application_name, as `pg_stat_activity` shows it."""
@@ -28,13 +34,14 @@ class Connection:
         self._name = name
         self._wire: Wire | None = None
         self._lock = threading.Lock()
+        self._in_use: Wire | None = None
+        self._doubts = self._doubted = 0
 
     @contextmanager
     def use(self, deadline_s: float = DEADLINE_S) -> Iterator[psycopg.Connection[TupleRow]]:
         """The connection, each statement its own transaction. Raises our errors only."""
         with self._lock:
-            wire = self._wire or Wire(self._dsn, self._name)
-            self._wire = None  # comes back only if all goes well
+            wire = self._in_use = self._take()
             try:
                 with wire.deadline(deadline_s):
                     yield wire.connection
@@ -45,16 +52,37 @@ class Connection:
             except BaseException:
                 wire.drop()
                 raise
-            if wire.was_cut:  # the deadline passed just too late to hurt
+            finally:
+                self._in_use = None
+            if wire.was_cut or self._doubted != self._doubts:  # cut too late to hurt, or soon to be
                 wire.drop()
             else:
                 self._wire = wire
+
+    def doubt(self) -> None:
+        """Its wire may be dead: an idle one is not used again, and a statement under way is given
+        no more than a moment. Any thread; at once."""
+        self._doubts += 1
+        wire = self._in_use
+        if wire is not None:
+            late = threading.Timer(GRACE_S, wire.cut)
+            late.daemon = True
+            late.start()
 
     @contextmanager
     def transaction(self, deadline_s: float = DEADLINE_S) -> Iterator[psycopg.Connection[TupleRow]]:
         """All of it or nothing."""
         with self.use(deadline_s) as connection, connection.transaction():
             yield connection
+
+    def _take(self) -> Wire:
+        """The one that is there, unless it was doubted, or a new one."""
+        wire, self._wire = self._wire, None  # comes back only if all goes well
+        if wire is not None and self._doubted != self._doubts:
+            wire.drop()
+            wire = None
+        self._doubted = self._doubts
+        return wire or Wire(self._dsn, self._name)
 
     def close(self) -> None:
         """Let go of it; the next use opens a new one."""
