@@ -209,7 +209,8 @@ def test_heartbeat_that_hangs() -> None:
 def test_pulse() -> None:
     """Heartbeats go out one after the other; one that cannot be sent is said once, and tried
     again soon."""
-    log, sent, down = FakeLog(), [], [True, True, False, False, True]
+    sent: list[str] = []
+    log, down = FakeLog(), [True, True, False, False, True]
 
     def beat() -> None:
         if down[len(sent)]:
