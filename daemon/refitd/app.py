@@ -36,6 +36,7 @@ from refitd.shell.conclude import Conclusion
 from refitd.shell.deploy import Deployer
 from refitd.shell.doctor import Doctor
 from refitd.shell.drive import Driver
+from refitd.shell.held import HeldEngine
 from refitd.shell.keeper import Keeper
 from refitd.shell.lifecycle import Lifecycle, heeding_signals
 from refitd.shell.listen import Listener, ListenerState
@@ -72,17 +73,18 @@ class _House:
     def reconciler(self, target: Target, journal: PgJournal, tenure: Tenure) -> Reconciler:
         log = logs.get(target=target.name)
         git, prober = DulwichGit(), NetworkProber()
-        cloner = Cloner(self.engine, target, self.instance)
+        engine = HeldEngine(self.engine, tenure)
+        cloner = Cloner(engine, target, self.instance)
         port = target.health.http.port if target.health.http else target.health.tcp_port
         meter = OutageMeter(prober, self.clock, port)
         timing, metrics = self.settings.timing, self.metrics
-        conclusion = Conclusion(self.engine, journal, tenure, metrics, log, target, timing)
+        conclusion = Conclusion(engine, journal, tenure, metrics, log, target, timing)
         reading = Reading(journal, target.name)
         driver = Driver(
-            engine=self.engine,
+            engine=engine,
             journal=journal,
             cloner=cloner,
-            observer=Observer(self.engine, cloner, prober, self.clock, target),
+            observer=Observer(engine, cloner, prober, self.clock, target),
             meter=meter,
             tenure=tenure,
             clock=self.clock,
@@ -93,10 +95,10 @@ class _House:
         )
         deployer = Deployer(
             target=target,
-            engine=self.engine,
+            engine=engine,
             journal=journal,
             tenure=tenure,
-            assembly=Assembly(self.engine, git, journal, self.clock, log, target),
+            assembly=Assembly(engine, git, journal, self.clock, log, target),
             driver=driver,
             meter=meter,
             conclusion=conclusion,
@@ -108,7 +110,7 @@ class _House:
         )
         return Reconciler(
             target=target,
-            engine=self.engine,
+            engine=engine,
             git=git,
             journal=journal,
             tenure=tenure,

@@ -84,6 +84,14 @@ class MemoryDatabase:
     notify: Callable[[str, str], None] = field(default=lambda _channel, _payload: None)
     #: While set, every call fails as it would with the server gone.
     down: bool = False
+    #: The number of the next change, where it was drawn before: commits come in any order.
+    next_id: int | None = None
+    _drawn: int = 0
+
+    def reserve(self) -> int:
+        """A number of the sequence of `refitd.change`; one that is not used leaves a gap."""
+        self._drawn += 1
+        return self._drawn
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
@@ -100,7 +108,7 @@ class MemoryDatabase:
         if not moved:
             return
         came_or_went = _difference(before, rows, lambda row: (row.id, row.version))
-        id_ = len(self.changes) + 1
+        id_ = self.next_id or self.reserve()
         effect = "rebuild" if came_or_went else "restart"
         change = Change(id_, effect, tuple(sorted(moved)), self.at)  # type: ignore[arg-type]
         self.changes[id_] = ChangeRow(target, change)

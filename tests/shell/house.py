@@ -13,18 +13,20 @@ from refitd.core.deployment import Deployment, Wake
 from refitd.core.module import Row, desired_from
 from refitd.core.plan import Wanted
 from refitd.core.target import Health, Source, Target, Timing
+from refitd.ports import Clock, Engine, Git, Journal, Log, Metrics, Prober
 from refitd.shell.assembly import Assembly
 from refitd.shell.cloner import Cloner
 from refitd.shell.conclude import Conclusion
 from refitd.shell.deploy import Deployer
 from refitd.shell.drive import Driver
+from refitd.shell.held import HeldEngine
 from refitd.shell.observe import Observer
 from refitd.shell.outage import OutageMeter
 from refitd.shell.reading import Reading
 from refitd.shell.reconcile import Looked, Reconciler
 from refitd.shell.tenure import Tenure
 from tests.contracts.memory_journal import MemoryDatabase, MemoryJournal
-from tests.contracts.model_engine import Behaviour
+from tests.contracts.model_engine import Behaviour, ModelEngine
 from tests.shell.fakes import FakeClock, FakeGit, FakeLog, FakeMetrics, FakeProber, MortalEngine
 
 NAME = "backend"
@@ -43,6 +45,68 @@ CRM, BILLING, MAIL = (Row(id_, None, enabled=True) for id_ in ("crm", "billing",
 def off(row: Row) -> Row:
     """The same, switched off."""
     return replace(row, enabled=False)
+
+
+def furnish(  # noqa: PLR0913 - the wiring, by keyword
+    instance: str,
+    *,
+    engine: Engine,
+    journal: Journal,
+    tenure: Tenure,
+    git: Git,
+    prober: Prober,
+    clock: Clock,
+    log: Log,
+    metrics: Metrics,
+    target: Target,
+    timing: Timing,
+    stopping: threading.Event,
+) -> Reconciler:
+    """All that looks and acts for one target."""
+    engine = HeldEngine(engine, tenure)
+    cloner = Cloner(engine, target, instance)
+    meter = OutageMeter(prober, clock)
+    conclusion = Conclusion(engine, journal, tenure, metrics, log, target, timing)
+    reading = Reading(journal, target.name)
+    driver = Driver(
+        engine=engine,
+        journal=journal,
+        cloner=cloner,
+        observer=Observer(engine, cloner, prober, clock, target),
+        meter=meter,
+        tenure=tenure,
+        clock=clock,
+        log=log,
+        target=target,
+        stopping=stopping.is_set,
+        reading=reading,
+    )
+    deployer = Deployer(
+        target=target,
+        engine=engine,
+        journal=journal,
+        tenure=tenure,
+        assembly=Assembly(engine, git, journal, clock, log, target),
+        driver=driver,
+        meter=meter,
+        conclusion=conclusion,
+        reading=reading,
+        log=log,
+        own_container=None,
+        cancel_limit=timing.cancel_limit,
+        stopping=stopping.is_set,
+    )
+    return Reconciler(
+        target=target,
+        engine=engine,
+        git=git,
+        journal=journal,
+        tenure=tenure,
+        deployer=deployer,
+        conclusion=conclusion,
+        metrics=metrics,
+        log=log,
+    )
 
 
 class House:
@@ -91,51 +155,19 @@ class House:
                 self.tenure.ask("model-engine")
 
     def _reconciler(self, instance: str) -> Reconciler:
-        engine, journal, tenure, target = self.engine, self.journal, self.tenure, self.target
-        log, clock, metrics = self.log.bind(target=NAME), self.clock, self.metrics
-        cloner = Cloner(engine, target, instance)
-        meter = OutageMeter(self.prober, clock)
-        assembly = Assembly(engine, self.git, journal, clock, log, target)
-        conclusion = Conclusion(engine, journal, tenure, metrics, log, target, self.timing)
-        reading = Reading(journal, target.name)
-        driver = Driver(
-            engine=engine,
-            journal=journal,
-            cloner=cloner,
-            observer=Observer(engine, cloner, self.prober, clock, target),
-            meter=meter,
-            tenure=tenure,
-            clock=clock,
-            log=log,
-            target=target,
-            stopping=self.stopping.is_set,
-            reading=reading,
-        )
-        deployer = Deployer(
-            target=target,
-            engine=engine,
-            journal=journal,
-            tenure=tenure,
-            assembly=assembly,
-            driver=driver,
-            meter=meter,
-            conclusion=conclusion,
-            reading=reading,
-            log=log,
-            own_container=None,
-            cancel_limit=self.timing.cancel_limit,
-            stopping=self.stopping.is_set,
-        )
-        return Reconciler(
-            target=target,
-            engine=engine,
+        return furnish(
+            instance,
+            engine=self.engine,
+            journal=self.journal,
+            tenure=self.tenure,
             git=self.git,
-            journal=journal,
-            tenure=tenure,
-            deployer=deployer,
-            conclusion=conclusion,
-            metrics=metrics,
-            log=log,
+            prober=self.prober,
+            clock=self.clock,
+            log=self.log.bind(target=NAME),
+            metrics=self.metrics,
+            target=self.target,
+            timing=self.timing,
+            stopping=self.stopping,
         )
 
     # -- doing -------------------------------------------------------------------------------------
@@ -199,17 +231,26 @@ class House:
 
     def check_in_step(self) -> None:
         """The backend is as the table says, refitd knows it, and nothing is left over."""
-        wanted = desired_from(self.database.rows[NAME])
-        container, record = self.serving(), self.database.records[NAME]
-        assert (container.state, container.health) == ("running", "healthy")
-        assert container.restart_policy == "always"
-        assert self.modules() in (wanted.build_argument, "as found")
-        assert record.modules == wanted.specs
-        assert set(record.enabled) == set(wanted.enabled)
-        assert (record.container_id, record.started_at) == (container.id, container.started_at)
-        assert all(row.handled for row in self.database.changes.values())
-        kept = {each.container_id for each in self.database.retirees.values()}
-        others = [each for each in self.engine.everyone() if each.id != container.id]
-        assert {each.id for each in others} <= kept
-        assert not any(each.runs for each in others)
-        assert not any(each.restart_policy != "no" for each in others)
+        check_in_step(self.database, self.engine)
+
+
+def check_in_step(database: MemoryDatabase, engine: ModelEngine) -> None:
+    """The backend is as the table says, refitd knows it, and nothing is left over."""
+    wanted = desired_from(database.rows[NAME])
+    container, record = engine.container("api"), database.records[NAME]
+    assert container, "nobody bears the name"
+    image = engine.image(container.image_id)
+    assert image
+    assert (container.state, container.health) == ("running", "healthy")
+    assert container.restart_policy == "always"
+    built_of = image.labels.get(labels.IMAGE_MODULES, "as found")
+    assert built_of in (wanted.build_argument, "as found")
+    assert record.modules == wanted.specs
+    assert set(record.enabled) == set(wanted.enabled)
+    assert (record.container_id, record.started_at) == (container.id, container.started_at)
+    assert all(row.handled for row in database.changes.values())
+    kept = {each.container_id for each in database.retirees.values()}
+    others = [each for each in engine.everyone() if each.id != container.id]
+    assert {each.id for each in others} <= kept
+    assert not any(each.runs for each in others)
+    assert not any(each.restart_policy != "no" for each in others)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from refitd.core import labels
 from refitd.core.container import CreateRequest
 from refitd.core.deployment import Snapshot
 from refitd.core.module import Row
@@ -559,8 +560,9 @@ def test_lease_lost(house: House) -> None:
     house.check_in_step()
 
 
-def test_lease_lost_in_a_critical_section(house: House) -> None:
-    """With the old one stopped, it is finished even though another holds the lease by then."""
+def test_deposed_in_a_critical_section(house: House) -> None:
+    """The old one is stopped, and another daemon holds the lease: nothing more is done but what
+    was on its way, and the other one finishes it."""
     house.write(MAIL)
 
     def stolen(name: str, args: tuple[str, ...]) -> None:
@@ -568,16 +570,56 @@ def test_lease_lost_in_a_critical_section(house: House) -> None:
             house.clock.hooks.clear()
             row = house.database.leases[NAME]
             row.holder, row.epoch = "two", row.epoch + 1
+            house.clock.sleep(600.0)  # frozen, longer than the lease was extended
 
     house.engine.spy = stolen
     with pytest.raises(LeaseLost):
         house.settle()
 
-    successor = next(each for each in house.engine.everyone() if each.runs)
-    assert successor.health == "healthy"
+    assert house.engine.calls[-1] == ("stop", "api")
     house.new_daemon("two")
     house.settle()
     house.check_in_step()
+
+
+def test_frozen_in_a_critical_section_and_cut_off(house: House) -> None:
+    """With the lease run out and nobody to ask whose it is, nothing more is done."""
+    house.write(MAIL)
+
+    def frozen(name: str, args: tuple[str, ...]) -> None:
+        if name == "stop" and args[0] == house.first.id:
+            house.clock.hooks.clear()
+            house.clock.sleep(600.0)
+            house.database.down = True
+
+    house.engine.spy = frozen
+    with pytest.raises(LeaseLost, match="nobody says whose it is"):
+        house.settle()
+    assert house.engine.calls[-1] == ("stop", "api")
+
+
+def test_what_a_deposed_one_left_is_swept(house: House) -> None:
+    """A container that was made too late, and never ran, is removed at the second look at it; one
+    that has run is somebody's, and stays."""
+    house.write(MAIL)
+    house.settle()
+    marks = {
+        labels.TARGET: NAME,
+        labels.FINAL_NAME: "api",
+        labels.DEPLOYMENT: "7",
+        labels.ROLE: labels.SUCCESSOR,
+    }
+    late = CreateRequest("api-successor-7", {"Image": "api:latest", "Labels": marks})
+    house.engine.create(late)
+    house.engine.create(CreateRequest("api-kept", late.body))
+    house.engine.start("api-kept")
+    house.engine.stop("api-kept")
+    probe = {"Image": "api:latest", "Labels": {labels.ROLE: labels.PROBE}}
+    house.engine.create(CreateRequest("api-refitd-probe", probe))
+    house.look("poll")
+    assert {"api-successor-7", "api-refitd-probe"} <= set(house.all_names())
+    house.look("poll")
+    assert house.all_names() == ["api", "api-kept", "api-previous-1"]
 
 
 def test_critical_section_is_covered(house: House) -> None:

@@ -14,6 +14,7 @@ from refitd.core.container import Container, Json
 from refitd.core.goal import Goal, Role
 from refitd.core.recreate import Clone
 from refitd.core.route import forebears
+from refitd.core.strays import probe_name
 from refitd.core.target import Target
 from refitd.errors import EngineRefused, NotFound, ReplacementRefused
 from refitd.ports import Engine
@@ -28,7 +29,7 @@ class Cloner:
 
     @property
     def probe_name(self) -> str:
-        return f"{self._target.container}-refitd-probe"
+        return probe_name(self._target.container)
 
     def create(self, goal: Goal, role: Role, old: Container) -> str:
         """Create (not start) the canary or the successor of `old`; answers its id."""

@@ -25,6 +25,7 @@ from refitd.core.deployment import (
 )
 from refitd.core.goal import Failed, Goal, Outcome, RolledBack, Succeeded
 from refitd.core.route import repository
+from refitd.core.strays import probe_name, strays
 from refitd.core.target import Target, Timing
 from refitd.errors import EngineError, RefitdError
 from refitd.ports import Engine, Journal, Log, Metrics
@@ -112,6 +113,23 @@ class Conclusion:
         self._journal.drop_retiree(self._target.name, retiree.container_id, self._tenure.epoch)
         self._log.info("container.retired", container=retiree.container_id, name=retiree.name)
         self.prune_images(previous=retiree.image_id)
+
+    def sweep(self, snapshot: Snapshot, seen_before: Collection[str]) -> frozenset[str]:
+        """Remove what nobody needs and was there at the look before, too: what has just appeared
+        may be somebody's who is at work (`refitd plan` probes without a lease). Answers what was
+        seen."""
+        name = self._target.container
+        try:
+            found = self._engine.containers(self._target.name, [probe_name(name)])
+            left = strays(found, name, snapshot)
+            for stray in left:
+                if stray.id in seen_before:
+                    self._engine.remove(stray.id, anonymous_volumes=True)
+                    self._log.info("container.swept", container=stray.id, name=stray.name)
+        except EngineError as error:
+            self._log.warning("container.left_over", error=str(error))
+            return frozenset(seen_before)
+        return frozenset(stray.id for stray in left)
 
     def keep_barred(self, entries: Iterable[Quarantine]) -> None:
         """Lift the quarantine, but for these entries."""

@@ -7,7 +7,9 @@ This is where a replacement meets the world. What can happen to a step:
 * Postgres cannot be written to: outside a critical section the pursuit is *parked* (the row
   says where it stands, whoever starts next goes on); inside one it is finished first, since
   the journal must not be the reason for an outage;
-* the lease is lost, or somebody asks us to stop: as above.
+* somebody asks us to stop: as above;
+* the lease is lost: nothing more is done, critical section or not. Another daemon may be at it
+  by now, and two at once are worse than one that takes over (`shell/held.py`).
 """
 
 from __future__ import annotations
@@ -194,10 +196,10 @@ class Driver:
                 if role == "successor":
                     self._write(critical, deployment, Amendment(new_container=id_))
             case Start(id=id_, role=role):
-                self._write_enabled(deployment, proving=role != "old", critical=critical)
+                self._write_enabled(deployment, proving=role != "old")
                 engine.start(id_)
             case Restart(id=id_):
-                self._write_enabled(deployment, proving=True, critical=critical)
+                self._write_enabled(deployment, proving=True)
                 self._meter.begin(seen)
                 with self._proving_anew(None, id_):
                     engine.restart(id_)
@@ -301,7 +303,7 @@ class Driver:
         self._write(critical, deployment, Amendment(goal=goal.to_json()))
         return goal
 
-    def _write_enabled(self, deployment: Deployment, *, proving: bool, critical: bool) -> None:
+    def _write_enabled(self, deployment: Deployment, *, proving: bool) -> None:
         """Just before a start: what the backend is about to read, as the table says now.
 
         The run key is that of what is being proven: what the old one reads when it is put back
@@ -309,9 +311,7 @@ class Driver:
         """
         try:
             self._journal.amend(deployment, self._reading.take(proving=proving))
-        except (DatabaseError, LeaseLost) as error:
-            if isinstance(error, LeaseLost) and not critical:
-                raise
+        except DatabaseError as error:
             self._log.warning("enabled.unread", deployment=deployment.id, error=str(error))
 
     def _write(self, critical: bool, deployment: Deployment, amendment: Amendment) -> None:  # noqa: FBT001
@@ -320,6 +320,8 @@ class Driver:
     def _guarded(self, critical: bool, write: Callable[[], None]) -> None:  # noqa: FBT001
         try:
             write()
+        except LeaseLost:
+            raise  # what is left to be done is another's by now
         except RefitdError as error:
             if not critical:
                 raise

@@ -72,6 +72,7 @@ class Reconciler:
         self._tenure, self._deployer, self._conclusion = tenure, deployer, conclusion
         self._metrics, self._log = metrics, log
         self._said, self._source_problem = "", ""
+        self._strays: frozenset[str] = frozenset()
 
     # -- the look -------------------------------------------------------------------------------
 
@@ -191,6 +192,8 @@ class Reconciler:
             self._journal.acknowledge(self.target.name, [c.id for c in snapshot.changes], epoch)
             for request in snapshot.requests:
                 self._close(request, decision)
+        if not snapshot.paused:
+            self._strays = self._conclusion.sweep(snapshot, self._strays)
         problems = [text for text in (decision.problem, self._source_problem) if text]
         problems += [refusal.reason for refusal in want.desired.refused]
         self._journal.set_problem(self.target.name, "; ".join(problems) or None)

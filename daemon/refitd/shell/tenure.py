@@ -6,7 +6,8 @@ ends `lease_s` later, less a margin: whoever looks at it last acts before the le
 passed on. A worker looks before each step; the keeper's thread asks again every few seconds.
 
 A critical section (the old container stopped, the new one not proven) is entered only after
-the lease was extended over all of it, and is then finished without looking.
+the lease was extended over all of it, and is then finished even if the database is gone: nobody
+else can have the lease before that time is over.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import threading
 
 from refitd.core.deployment import Lease
-from refitd.errors import LeaseLost
+from refitd.errors import DatabaseError, LeaseLost
 from refitd.ports import Clock, Leases
 
 
@@ -50,8 +51,7 @@ class Tenure:
                 if self._extend(self._lease.epoch, self._lease_s):
                     return False
                 # Taken again in the next round, with evidence of what happened meanwhile.
-                self._lease = None
-                self._lost = f"the lease on {self.target} has passed to another daemon"
+                self._lose()
                 return False
             asked_s = self._clock.now_s()
             lease = self._leases.take(self.target, engine_id, self._lease_s, floor)
@@ -66,13 +66,30 @@ class Tenure:
         with self._lock:
             self._held()
 
+    def reassure(self) -> None:
+        """Right before acting, in a critical section too: raises `LeaseLost` unless the lease can
+        be trusted, or the database says that it is ours still."""
+        with self._lock:
+            if self._lease is None:
+                raise LeaseLost(self._lost)
+            if self._clock.now_s() < self._trusted_until_s:
+                return
+            try:
+                if self._extend(self._lease.epoch, self._lease_s):
+                    return
+            except DatabaseError as error:
+                raise LeaseLost(
+                    f"the lease on {self.target} ran out, and nobody says whose it is: {error}"
+                ) from error
+            self._lose()
+            raise LeaseLost(self._lost)
+
     def extend(self, seconds: float) -> None:
         """Extend it over a critical section of that length. Raises `LeaseLost`, and
         `DatabaseUnavailable`: then the section must not be entered."""
         with self._lock:
             if not self._extend(self._held().epoch, max(seconds, self._lease_s)):
-                self._lease = None
-                self._lost = f"the lease on {self.target} has passed to another daemon"
+                self._lose()
                 raise LeaseLost(self._lost)
 
     def resign(self) -> None:
@@ -93,6 +110,10 @@ class Tenure:
         if self._clock.now_s() >= self._trusted_until_s:
             raise LeaseLost(f"the lease on {self.target} could not be renewed in time")
         return self._lease
+
+    def _lose(self) -> None:
+        self._lease = None
+        self._lost = f"the lease on {self.target} has passed to another daemon"
 
     def _extend(self, epoch: int, seconds: float) -> bool:
         asked_s = self._clock.now_s()

@@ -1,0 +1,176 @@
+"""D8, and all else that must hold whatever happens: a random history, and what is true of it.
+
+Daemons are started, killed, frozen and cut off, notifications are lost and doubled, rows are
+written all the while; commits become visible in another order than their numbers. Then:
+
+* what was last committed is what was last applied, each change is answered for, nothing is left;
+* nobody waits longer than the longest wait, counting the time in which the holder of the lease
+  was there, was not cut off, and was not at work on something else;
+* no deposed holder acts: of one that was frozen at most the call already decided gets through.
+
+That the machine finds what it should is shown too: a daemon with a planted fault does not pass.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+)
+
+from tests.shell.house import check_in_step
+from tests.simulation.district import TIMING, District, Way, rows
+
+NAMES = ("one", "two", "three")
+#: A read on a wire that fell silent, and the try after it.
+SLACK_S = 4.0
+#: After every fault is over: the longest lease that a dead one may have left, and the work to do.
+CALM_S = 300.0
+
+tables = st.lists(
+    st.tuples(st.sampled_from(["billing", "crm", "mail"]), st.booleans()),
+    unique_by=lambda row: row[0],
+    max_size=3,
+).map(lambda specs: rows(*sorted(specs)))
+who = st.sampled_from(NAMES)
+
+
+class History(RuleBasedStateMachine):
+    """What may happen to a panel in a bad week."""
+
+    @initialize(seed=st.integers(0, 2**16), build_s=st.sampled_from((0.5, 4.0, 20.0)))
+    def begin(self, seed: int, build_s: float) -> None:
+        """One daemon, at rest, with another standing by."""
+        self.district = District(seed, build_s=build_s)
+        for name in NAMES[:2]:
+            self.district.start(name)
+        self.district.baton.run(5.0)
+
+    # -- the panel -----------------------------------------------------------------------------
+
+    @rule(table=tables, copies=st.sampled_from((1, 1, 1, 0, 2)))
+    def write(self, table: tuple[object, ...], copies: int) -> None:
+        """A commit, whose notification arrives, is lost, or arrives twice."""
+        self.district.write(table, copies)  # type: ignore[arg-type]
+
+    @rule(table=tables)
+    def write_late(self, table: tuple[object, ...]) -> None:
+        """A change that got its number now, and is committed later."""
+        self.district.begin_write(table)  # type: ignore[arg-type]
+
+    @precondition(lambda self: self.district.uncommitted)
+    @rule()
+    def commit(self) -> None:
+        """The one that waits longest."""
+        self.district.commit()
+
+    @rule(gap_s=st.floats(0.3, 1.9), times=st.integers(2, 20))
+    def stream(self, gap_s: float, times: int) -> None:
+        """Somebody keeps on writing."""
+        for n in range(times):
+            self.district.write(rows(("crm", True), (f"m{n}", True)), 1)
+            self.district.baton.run(gap_s)
+
+    @rule(seconds=st.floats(0.01, 40.0))
+    def pass_time(self, seconds: float) -> None:
+        """A while without anything new."""
+        self.district.baton.run(seconds)
+
+    # -- the daemons ---------------------------------------------------------------------------
+
+    @rule(name=who)
+    def start_or_kill(self, name: str) -> None:
+        """SIGKILL, or a start."""
+        if name in self.district.daemons:
+            self.district.kill(name)
+        else:
+            self.district.start(name)
+
+    @rule(name=who)
+    def freeze_or_thaw(self, name: str) -> None:
+        """SIGSTOP, or SIGCONT."""
+        if name in self.district.frozen:
+            self.district.thaw(name)
+        elif name in self.district.daemons:
+            self.district.freeze(name)
+
+    @rule(name=who, way=st.sampled_from(("refused", "silent")))
+    def cut_or_heal(self, name: str, way: Way) -> None:
+        """Its way to the database is cut, or whole again."""
+        daemon = self.district.daemons.get(name)
+        if daemon is None:
+            return
+        if daemon.way == "up":
+            daemon.cut(way)
+        else:
+            daemon.heal()
+
+    @rule(name=who, how=st.sampled_from(("strand", "end")))
+    def break_listener(self, name: str, how: Literal["strand", "end"]) -> None:
+        """Its connections go silent, or its listener's is ended."""
+        daemon = self.district.daemons.get(name)
+        if daemon is None:
+            return
+        if how == "strand":
+            daemon.strand()
+        else:
+            daemon.ear.end()
+
+    # -- what holds ----------------------------------------------------------------------------
+
+    def teardown(self) -> None:
+        """Every fault ends, and after a while all is as it should be."""
+        if not hasattr(self, "district"):
+            return
+        district = self.district
+        while district.uncommitted:
+            district.commit()
+        for name in list(district.frozen):
+            district.thaw(name)
+        for daemon in district.daemons.values():
+            daemon.heal()
+        if not district.daemons:
+            district.start("one")
+        district.baton.run(CALM_S)
+        try:
+            check_in_step(district.database, district.engine)
+            self._check_outbox()
+            self._check_waits()
+            self._check_acts()
+        finally:
+            for name in list(district.daemons):
+                district.kill(name)
+
+    def _check_outbox(self) -> None:
+        early = {id_ for id_, at in self.district.taken_at.items() if at < self._committed(id_)}
+        assert not early, f"answered for before they were committed: {early}"
+
+    def _check_waits(self) -> None:
+        for id_, waited_s in self.district.waited_s.items():
+            unheard = id_ in self.district.unheard
+            bound_s = TIMING.longest_wait_s + SLACK_S + (TIMING.poll_s if unheard else 0.0)
+            assert waited_s <= bound_s, f"change {id_} waited {waited_s:.1f} s"
+
+    def _check_acts(self) -> None:
+        late = [(act.daemon, act.freezes) for act in self.district.acts if act.deposed]
+        assert all(freezes for _, freezes in late), f"deposed, and acts: {late}"
+        assert len(late) == len(set(late)), f"more than the call already decided: {late}"
+
+    def _committed(self, change_id: int) -> float:
+        return self.district.committed_at[change_id]
+
+
+TestNothingIsLost = History.TestCase
+TestNothingIsLost.settings = settings(
+    max_examples=100,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate],
+)
