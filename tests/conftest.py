@@ -21,7 +21,7 @@ from hypothesis import settings
 from rig.base_image import ensure_base
 from rig.engine import Engine
 from rig.git import GitServer, Repository
-from rig.postgres import Postgres
+from rig.postgres import Clusters, Postgres
 
 # Two cores build images beside the examples: none of these has a time limit of its own.
 settings.register_profile("refitd", deadline=None)
@@ -75,10 +75,16 @@ def docker_compose_command(engine: Engine) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
+def clusters() -> Iterator[Clusters]:
+    """Clusters of all versions, each begun when it is first asked for."""
+    with Clusters(listen="*") as clusters:
+        yield clusters
+
+
+@pytest.fixture(scope="session")
+def postgres(clusters: Clusters) -> Postgres:
     """A cluster, which containers reach by `postgres.dsn(name, host=engine.gateway())`."""
-    with Postgres(listen="*") as cluster:
-        yield cluster
+    return clusters.of(18)
 
 
 @pytest.fixture

