@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refitd.core.debounce import Burst, due_at, hold, poke, rested, ripe
+from refitd.core.debounce import Burst, due_at, hold, overdue, poke, rested, ripe
 from refitd.core.deployment import Change, Wake
 from refitd.core.target import Timing
 
@@ -232,8 +232,14 @@ def test_few_looks(at: list[float]) -> None:
 
 
 def test_rested() -> None:
-    """By the rows' own times too: not in the middle of a burst, but never longer than the bound."""
+    """By the rows' own times too: not in the middle of a burst."""
     assert rested([], NOON, TIMING)
     assert rested(changes(2.0), NOON, TIMING)
     assert not rested(changes(9.0, 1.9), NOON, TIMING)
-    assert rested(changes(15.0, 0.1), NOON, TIMING)
+
+
+def test_overdue() -> None:
+    """One row that has waited for the longest wait is enough."""
+    assert not overdue([], NOON, TIMING)
+    assert not overdue(changes(14.9, 0.1), NOON, TIMING)
+    assert overdue(changes(15.0, 0.1), NOON, TIMING)

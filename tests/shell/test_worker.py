@@ -105,6 +105,21 @@ def test_poll_in_the_middle_of_a_burst(shift: Shift) -> None:
     shift.house.check_in_step()
 
 
+def test_taking_over_in_the_middle_of_a_drizzle(shift: Shift) -> None:
+    """D3: whoever takes over does not begin to wait anew: the rows tell how long they have."""
+    hears, shift.house.database.notify = shift.house.database.notify, lambda *_: None
+    for n in range(16):
+        shift.house.write(CRM, Row(f"m{n}", None, enabled=True))
+        shift.house.clock.sleep(1.0)
+    shift.house.database.notify = hears
+    shift.worker.poke("lease")
+    shift.house.write(CRM, MAIL)
+    shift.work()
+    shift.pass_time(1.0)
+
+    assert shift.house.ends == [("rebuild", "succeeded")]
+
+
 def test_toggle_is_served_first(shift: Shift) -> None:
     """A toggle acts after half a second."""
     shift.house.write(BILLING, off(CRM))

@@ -83,13 +83,19 @@ def ripe(burst: Burst, now_s: float, timing: Timing) -> bool:
 
 
 def rested(changes: Iterable[Change], at: datetime, timing: Timing) -> bool:
-    """The same rule by the change rows' own times, `at` being the database's clock: where no
-    notification got through, a poll may look into the middle of a burst."""
+    """Whether it is quiet by the change rows' own times, `at` being the database's clock: where
+    no notification got through, a poll may look into the middle of a burst."""
     times = [change.at for change in changes]
     if not times:
         return True
     quiet_s = (at - max(times)).total_seconds()
-    return quiet_s >= timing.quiet_s or (at - min(times)).total_seconds() >= timing.longest_wait_s
+    return quiet_s >= timing.quiet_s
+
+
+def overdue(changes: Iterable[Change], at: datetime, timing: Timing) -> bool:
+    """Whether one has waited for the longest wait already, whoever was there to count: a daemon
+    that takes over in the middle of a drizzle does not begin to wait anew."""
+    return any((at - change.at).total_seconds() >= timing.longest_wait_s for change in changes)
 
 
 def _ripe_at(burst: Burst, timing: Timing) -> float:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from refitd.core.backoff import retry_delay_s
-from refitd.core.debounce import Burst, due_at, hold, poke, rested, ripe
+from refitd.core.debounce import Burst, due_at, hold, overdue, poke, rested, ripe
 from refitd.core.deployment import Snapshot, Wake
 from refitd.core.plan import Wanted
 from refitd.core.target import Timing
@@ -97,10 +97,15 @@ class Worker:
         now_s, timing = self._clock.now_s(), self._timing
         ready = ripe(burst, now_s, timing)
         waited = burst.first_s is not None and now_s - burst.first_s >= timing.longest_wait_s
+
+        def may_build(found: Snapshot) -> bool:
+            rows = found.changes, found.at, timing
+            return overdue(*rows) or (ready and (waited or rested(*rows)))
+
         try:
             looked = self._reconciler.look(
                 burst.wake,
-                ripe=lambda found: ready and (waited or rested(found.changes, found.at, timing)),
+                ripe=may_build,
                 cancelled=self._pointless,
             )
         except LeaseLost as error:
