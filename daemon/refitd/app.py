@@ -190,16 +190,18 @@ class _Daemon:
         )
 
     def _poke(self, wake: Wake) -> None:
-        if wake == "lease":  # given up by its holder: whose worker gains it is poked for that
+        if wake in ("lease", "reconnect"):
+            # Given up by its holder, or run out while we were cut off: ask at once.
             self._keeper.wake()
-            return
+        if wake == "lease":
+            return  # whose worker gains it is poked for that
         for worker in self._workers.values():
             worker.poke(wake)
 
     def _listener_moved(self, state: ListenerState) -> None:
-        if state == "suspect":
+        if state in ("suspect", "connecting"):
             for connection in self._house.connections:
-                connection.doubt()
+                connection.doubt(under_way=state == "suspect")
         self.lifecycle.listener_moved(state)
 
     def _tick_missed(self, job: str, what: str, error: BaseException | None) -> None:

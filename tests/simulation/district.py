@@ -442,13 +442,13 @@ class Daemon:
             self.baton.spawn(self.name, loop, getattr(self, loop).run)
 
     def _poke(self, wake: Wake) -> None:
-        if wake == "lease":
+        if wake in ("lease", "reconnect"):
             self.keeper.wake()
-        else:
+        if wake != "lease":
             self.worker.poke(wake)
 
     def _moved(self, state: ListenerState) -> None:
-        if state == "suspect":
+        if state in ("suspect", "connecting"):
             for wire in self.wires.values():
                 wire.stranded = False
         self.lifecycle.listener_moved(state)

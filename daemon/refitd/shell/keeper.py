@@ -72,15 +72,16 @@ class Keeper:
             raise troubles[0]
 
     def _take(self, tenure: Tenure) -> None:
-        before = tenure.held
+        before, had = tenure.held, tenure.is_ours_to_renew
         if tenure.ask(*self._evidence(tenure)):
             self._log.info("lease.taken", target=tenure.target, epoch=tenure.epoch)
             self._gained(tenure.target, "lease")
         elif tenure.held and not before:
             # Renewed too late to be trusted in between: a look may have been given up.
             self._gained(tenure.target, "lease")
-        elif before and not tenure.held:
+        elif had and not tenure.is_ours_to_renew:
             self._log.warning("lease.lost", target=tenure.target)
+            self._take(tenure)  # anew, and with evidence: it may just have run out
 
     def resign(self) -> None:
         """Give all leases up, so that another daemon takes over at once."""
@@ -95,7 +96,7 @@ class Keeper:
 
         After a failover the lease row may have gone back; the labels have not.
         """
-        if tenure.held:
+        if tenure.is_ours_to_renew:
             return "", 0
         found = self._engine.containers(tenure.target)
         epochs = [container.labels.get(labels.EPOCH, "") for container in found]

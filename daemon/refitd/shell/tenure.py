@@ -41,6 +41,12 @@ class Tenure:
         with self._lock:
             return self._lease is not None and self._clock.now_s() < self._trusted_until_s
 
+    @property
+    def is_ours_to_renew(self) -> bool:
+        """Whether it was ours when last heard of; it may have run out since."""
+        with self._lock:
+            return self._lease is not None
+
     def ask(self, engine_id: str, floor: int = 0) -> bool:
         """Renew the lease, or try to take it; True when it has just become ours.
 
@@ -50,7 +56,6 @@ class Tenure:
             if self._lease is not None:
                 if self._extend(self._lease.epoch, self._lease_s):
                     return False
-                # Taken again in the next round, with evidence of what happened meanwhile.
                 self._lose()
                 return False
             asked_s = self._clock.now_s()
@@ -113,7 +118,7 @@ class Tenure:
 
     def _lose(self) -> None:
         self._lease = None
-        self._lost = f"the lease on {self.target} has passed to another daemon"
+        self._lost = f"the lease on {self.target} ran out, or has passed to another daemon"
 
     def _extend(self, epoch: int, seconds: float) -> bool:
         asked_s = self._clock.now_s()

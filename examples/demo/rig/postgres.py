@@ -148,6 +148,11 @@ class Postgres:
         self._programs = self._readable_programs()
         self._data = self._folder / "data"
         self._data.mkdir(mode=0o700)
+        self._fill()
+        with (self._data / "pg_hba.conf").open("a") as rules:
+            rules.write("host all,replication all all scram-sha-256\n")
+
+    def _fill(self) -> None:
         password = self._folder / "password"
         password.write_text(self.password)
         if self._user is not None:
@@ -159,8 +164,6 @@ class Postgres:
             *(*_LOCALE[self.version], "--no-sync"),
         )
         password.unlink()
-        with (self._data / "pg_hba.conf").open("a") as rules:
-            rules.write("host all,replication all all scram-sha-256\n")
 
     def _readable_programs(self) -> Path:
         if self.version != _WHEEL:
@@ -204,6 +207,27 @@ class Postgres:
     def _run(self, statement: sql.Composed) -> None:
         with psycopg.connect(self.dsn(), autocommit=True) as connection:
             connection.execute(statement)
+
+
+class Standby(Postgres):
+    """A hot standby that streams from another cluster, until it is promoted."""
+
+    def __init__(self, primary: Postgres) -> None:
+        super().__init__(listen=primary.listen, version=primary.version)
+        self.password = primary.password
+        self._primary = primary
+
+    def promote(self) -> None:
+        """Makes a primary of it; returns once it takes writes."""
+        with psycopg.connect(self.dsn(), autocommit=True) as connection:
+            connection.execute("SELECT pg_promote()")
+
+    def _fill(self) -> None:
+        shutil.chown(self._data, self._user or os.geteuid())
+        self._as_user(
+            *(self.program("pg_basebackup"), "-D", str(self._data), "-d", self._primary.dsn()),
+            *("--write-recovery-conf", "--checkpoint=fast", "--no-sync"),
+        )
 
 
 class Clusters:

@@ -122,5 +122,7 @@ class Proxy:
             while data := source.recv(65536):
                 if not pair.silent.is_set():
                     target.sendall(data)
-            if not pair.silent.is_set():
+        # The one side hung up, or was reset: the other is told, unless nothing gets through.
+        if not pair.silent.is_set():
+            with contextlib.suppress(OSError):
                 target.shutdown(socket.SHUT_WR)

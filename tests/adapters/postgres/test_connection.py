@@ -90,7 +90,7 @@ class TestCutOff:
         connection = Connection(wired, "test")
         first = backend(connection)
         proxy.strand()
-        connection.doubt()
+        connection.doubt(under_way=False)
         began = time.monotonic()
         assert backend(connection) != first
         assert time.monotonic() - began < 1
@@ -101,7 +101,7 @@ class TestCutOff:
         connection = Connection(wired, "test")
         backend(connection)
         proxy.strand()
-        doubting = threading.Timer(0.2, connection.doubt)
+        doubting = threading.Timer(0.2, connection.doubt, kwargs={"under_way": True})
         doubting.start()
         began = time.monotonic()
         with (
@@ -118,7 +118,7 @@ class TestCutOff:
         connection = Connection(wired, "test")
         with connection.use() as session:
             first = session.info.backend_pid
-            connection.doubt()
+            connection.doubt(under_way=True)
             session.execute("select 1")
         assert backend(connection) != first
         connection.close()

@@ -59,12 +59,12 @@ class Connection:
             else:
                 self._wire = wire
 
-    def doubt(self) -> None:
-        """Its wire may be dead: an idle one is not used again, and a statement under way is given
-        no more than a moment. Any thread; at once."""
+    def doubt(self, *, under_way: bool) -> None:
+        """Its wire may be dead: an idle one is not used again, and a statement that is `under_way`
+        is given no more than a moment where that is doubted too. Any thread; at once."""
         self._doubts += 1
         wire = self._in_use
-        if wire is not None:
+        if under_way and wire is not None:
             late = threading.Timer(GRACE_S, wire.cut)
             late.daemon = True
             late.start()

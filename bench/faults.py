@@ -1,0 +1,127 @@
+"""What can happen between Postgres and one who listens to it, and how each of it ends.
+
+Whoever is watched has a database of its own and reaches it by a proxy of its own, so that each
+can be cut off alone. A change is committed by a healthy session while the fault lasts; another a
+second after it has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from rig.postgres import Postgres
+from rig.proxy import Proxy
+
+IDLE_S = 2
+
+
+@dataclass
+class Line:
+    """One watched system's way to its database."""
+
+    cluster: Postgres
+    database: str
+    proxy: Proxy
+
+    @property
+    def dsn(self) -> str:
+        """By way of the proxy."""
+        return make_conninfo(self.cluster.dsn(self.database), port=self.proxy.port)
+
+    def run(self, statement: str) -> None:
+        """By a healthy session."""
+        with psycopg.connect(self.cluster.dsn(self.database), autocommit=True) as session:
+            session.execute(statement.encode())
+
+    def end_listener(self) -> None:
+        """Terminate the server process of whoever LISTENs."""
+        self.run(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = "
+            "current_database() and pid <> pg_backend_pid() and (query ilike 'listen%' or"
+            " application_name like 'refitd listener%')"
+        )
+
+    def set_idle_timeout(self, seconds: int | None) -> None:
+        """For sessions that begin from now on; those there are begun anew."""
+        value = "RESET idle_session_timeout"
+        if seconds is not None:
+            value = f"SET idle_session_timeout = '{seconds}s'"
+        name = sql.Identifier(self.database).as_string()
+        self.run(f"ALTER DATABASE {name} {value}")
+        self.proxy.reset()
+
+
+def _nothing(_lines: list[Line]) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`begin`, `end` and `restore` are given all that are watched at once."""
+
+    name: str
+    begin: Callable[[list[Line]], None]
+    lasts_s: float = 0.0
+    end: Callable[[list[Line]], None] = _nothing
+    #: After everything was measured.
+    restore: Callable[[list[Line]], None] = _nothing
+    #: Within which the look that sees the change is due: from the fault's end, or its beginning.
+    bound_s: float = 2.0
+    from_beginning: bool = False
+    #: Whether the server is there to commit to while the fault lasts; else it is right after.
+    commits_during: bool = True
+    #: When the second change comes.
+    after_s: float = 1.0
+
+
+def _each(act: Callable[[Line], None]) -> Callable[[list[Line]], None]:
+    def to_all(lines: list[Line]) -> None:
+        for line in lines:
+            act(line)
+
+    return to_all
+
+
+def _cut(line: Line) -> None:
+    line.proxy.refuse()
+    line.proxy.reset()
+
+
+def _crash(lines: list[Line]) -> None:
+    lines[0].cluster.stop("immediate")
+
+
+def outage(seconds: float) -> Fault:
+    """Nobody is let in for that long."""
+    admit = _each(lambda line: line.proxy.admit())
+    return Fault(f"outage of {seconds:g} s", _each(_cut), seconds, admit)
+
+
+KILLED = Fault("listener killed", _each(Line.end_listener))
+RESET = Fault("all connections reset", _each(lambda line: line.proxy.reset()))
+HALF_OPEN = Fault(
+    "half-open",
+    _each(lambda line: line.proxy.strand()),
+    bound_s=8.0,
+    from_beginning=True,
+    after_s=10.0,
+)
+CRASH = Fault(
+    "crash and restart (-m immediate)",
+    _crash,
+    end=lambda lines: lines[0].cluster.start(),
+    commits_during=False,
+)
+IDLE = Fault(
+    f"idle_session_timeout of {IDLE_S} s",
+    _each(lambda line: line.set_idle_timeout(IDLE_S)),
+    lasts_s=3.0 * IDLE_S,
+    restore=_each(lambda line: line.set_idle_timeout(None)),
+)
+SHORT = (KILLED, RESET, outage(3.0), HALF_OPEN, CRASH, IDLE)
+ALL = (*SHORT, outage(60.0))
