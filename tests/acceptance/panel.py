@@ -4,6 +4,7 @@ and refitd, all of them real, with the handles by which a test moves and reads t
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ import time
 import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -203,12 +204,20 @@ class Panel:
 class Daemon:
     """A running `refitd run` (or `once`), and all that it has said."""
 
-    def __init__(self, config: Path, folder: Path, command: str = "run") -> None:
+    def __init__(
+        self,
+        config: Path,
+        folder: Path,
+        command: str = "run",
+        *,
+        prefix: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.events: list[Event] = []
         self._told = threading.Condition()
         self._ended = False
         self._past = 0
-        argv = [sys.executable, "-m", "refitd", "--config", str(config), command]
+        argv = [*prefix, sys.executable, "-m", "refitd", "--config", str(config), command]
         self.process = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
@@ -216,6 +225,7 @@ class Daemon:
             stderr=subprocess.PIPE,
             text=True,
             cwd=folder,
+            env={**os.environ, **(environment or {})},
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -13,25 +13,25 @@ from pathlib import Path
 import pytest
 
 from rig.engine import Engine
-from tests.acceptance.overheard import Overheard
+from rig.engine_proxy import EngineProxy
 from tests.acceptance.panel import Panel, until
 from tests.acceptance.traffic import Traffic
 
 
 @pytest.fixture
-def socket(engine: Engine) -> Iterator[Overheard]:
+def socket(engine: Engine) -> Iterator[EngineProxy]:
     """The engine's socket as the backend has it."""
     # Not in tmp_path, which may be too long for a socket's address.
     with (
         tempfile.TemporaryDirectory() as folder,
-        Overheard(Path(folder) / "docker.sock", engine.socket) as overheard,
+        EngineProxy(Path(folder) / "docker.sock", engine.socket) as proxy,
     ):
         Path(folder).chmod(0o755)
-        yield overheard
+        yield proxy
 
 
 @pytest.fixture
-def born(panel: Panel, socket: Overheard) -> Panel:
+def born(panel: Panel, socket: EngineProxy) -> Panel:
     """The panel after a rebuild of the old kind, with refitd installed since."""
     panel.container().remove(force=True)
     forerunner = panel.start_backend(ports={})
@@ -44,11 +44,11 @@ def born(panel: Panel, socket: Overheard) -> Panel:
         },
         volumes=[f"{socket.path}:/srv/docker.sock"],
     )
-    until(lambda: len(socket.asked) == 2, "it stopped and removed its forerunner")
+    until(lambda: len(socket.calls) == 2, "it stopped and removed its forerunner")
     until(lambda: forerunner.id not in {each.id for each in panel.containers()}, "which is gone")
     newborn.rename(panel.container_name)
     assert environment(panel)["REPLACING_CONTAINER"] == panel.container_name
-    socket.asked.clear()
+    socket.calls.clear()
     panel.migrate_and_watch()
     adopted = panel.refitd("once")
     assert adopted.returncode == 0, adopted.stderr
@@ -60,7 +60,9 @@ def environment(panel: Panel) -> dict[str, str]:
     return dict(line.split("=", 1) for line in panel.container().attrs["Config"]["Env"])
 
 
-def test_a_rebuild_drops_it_and_only_refitd_stops_anything(born: Panel, socket: Overheard) -> None:
+def test_a_rebuild_drops_it_and_only_refitd_stops_anything(
+    born: Panel, socket: EngineProxy
+) -> None:
     """`refitd once` rebuilds it: the variable is gone, the rest is there, the engine was not asked."""
     before = born.container()
     born.install("search")
@@ -73,10 +75,10 @@ def test_a_rebuild_drops_it_and_only_refitd_stops_anything(born: Panel, socket: 
     assert (found["HANDOVER"], found["CONTAINER_NAME"]) == ("1", born.container_name)
     before.reload()
     assert before.status == "exited"  # kept for the way back, not removed by anybody
-    assert socket.asked == []
+    assert socket.calls == []
 
 
-def test_a_toggle_is_no_restart_that_would_stop_itself(born: Panel, socket: Overheard) -> None:
+def test_a_toggle_is_no_restart_that_would_stop_itself(born: Panel, socket: EngineProxy) -> None:
     """A toggle under `refitd run` is a swap by the same image, without the variable, and serves."""
     before = born.container()
     with born.daemon() as daemon, Traffic(born.port) as traffic:
@@ -90,4 +92,4 @@ def test_a_toggle_is_no_restart_that_would_stop_itself(born: Panel, socket: Over
     assert after.attrs["Image"] == before.attrs["Image"]
     assert "REPLACING_CONTAINER" not in environment(born)
     assert traffic.answered
-    assert socket.asked == []
+    assert socket.calls == []
