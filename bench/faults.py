@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from rig.postgres import Postgres
 from rig.proxy import Proxy
@@ -30,8 +29,9 @@ class Line:
 
     @property
     def dsn(self) -> str:
-        """By way of the proxy."""
-        return make_conninfo(self.cluster.dsn(self.database), port=self.proxy.port)
+        """By way of the proxy; a URL, as not everybody reads the other form."""
+        direct = self.cluster.dsn(self.database)
+        return direct.replace(f":{self.cluster.port}/", f":{self.proxy.port}/")
 
     def run(self, statement: str) -> None:
         """By a healthy session."""

@@ -20,9 +20,11 @@ NEVER_S = 60.0
 
 
 class Watched(Protocol):
-    """A system that sees changes. What is numbered `n` counts as seen with any later one."""
+    """A system that sees changes."""
 
     name: str
+    #: Whether it looks at the state of things: who sees a later change has seen this one too.
+    looks: bool
     line: Line
     sightings: Sightings
 
@@ -44,14 +46,15 @@ class Sightings:
             self._seen.append((n, time.monotonic()))
             self._told.notify_all()
 
-    def of(self, n: int, until_s: float) -> float:
-        """The time at which `n` or a later one was seen; infinite if not by then."""
+    def of(self, n: int, until_s: float, *, later_too: bool) -> float:
+        """The time at which `n` was seen, or with `later_too` a later one; infinite if not then."""
+
+        def seen() -> list[float]:
+            return [at for each, at in self._seen if each == n or (later_too and each > n)]
+
         with self._told:
-            self._told.wait_for(
-                lambda: any(seen >= n for seen, _ in self._seen),
-                max(0.0, until_s - time.monotonic()),
-            )
-            return min((at for seen, at in self._seen if seen >= n), default=math.inf)
+            self._told.wait_for(lambda: bool(seen()), max(0.0, until_s - time.monotonic()))
+            return min(seen(), default=math.inf)
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,6 @@ def undergo(
     since_s = began_s if fault.from_beginning else ended_s
     time.sleep(max(0.0, since_s + fault.after_s - time.monotonic()))
     later = numbers.next()
-    # Whoever has lost the first one shall not be credited with it by the second.
-    first = {each.name: each.sightings.of(n, time.monotonic()) for each in watched}
     committed_s = {}
     for each in watched:
         committed_s[each.name] = time.monotonic()
@@ -101,8 +102,9 @@ def undergo(
     end_s = time.monotonic() + never_s
     found = {}
     for each in watched:
-        seen_s = each.sightings.of(later, end_s)
-        found[each.name] = Recovery(first[each.name] - since_s, seen_s - committed_s[each.name])
+        during_s = each.sightings.of(n, end_s, later_too=each.looks) - since_s
+        after_s = each.sightings.of(later, end_s, later_too=each.looks) - committed_s[each.name]
+        found[each.name] = Recovery(during_s, after_s)
     fault.restore(lines)
     return found
 

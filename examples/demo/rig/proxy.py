@@ -4,6 +4,8 @@ pass on   ──silence────▶   accepts, reads and acknowledges everyth
           ──strand─────▶   the same for the connections there are; new ones work
           ──reset──────▶   every connection is reset
           ──refuse─────▶   nobody new is let in
+
+It can also answer in the server's place, where an error of the server's cannot be had otherwise.
 """
 
 from __future__ import annotations
@@ -40,6 +42,8 @@ class Proxy:
         self._pairs: list[_Pair] = []
         self._silent = False
         self._lock = threading.Lock()
+        #: What is answered to a client that says something with these words in it.
+        self.answers: dict[bytes, bytes] = {}
 
     def __enter__(self) -> Self:
         self._listen(0)
@@ -120,9 +124,15 @@ class Proxy:
     def _pass_on(self, pair: _Pair, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                if not pair.silent.is_set():
+                answer = self._own_answer(data) if source is pair.client else None
+                if answer is not None:
+                    source.sendall(answer)
+                elif not pair.silent.is_set():
                     target.sendall(data)
         # The one side hung up, or was reset: the other is told, unless nothing gets through.
         if not pair.silent.is_set():
             with contextlib.suppress(OSError):
                 target.shutdown(socket.SHUT_WR)
+
+    def _own_answer(self, said: bytes) -> bytes | None:
+        return next((answer for words, answer in self.answers.items() if words in said), None)

@@ -149,9 +149,33 @@ def test_outage(panel: Panel, wired_ear: PgEar, proxy: Proxy) -> None:
     assert list(wired_ear.hear(10)) == [("refitd", "")]
 
 
-def test_crash() -> None:
+def refusal(sqlstate: str, text: str) -> bytes:
+    """A server's ErrorResponse and ReadyForQuery (the manual, Message Formats)."""
+    fields = f"SERROR\0VERROR\0C{sqlstate}\0M{text}\0\0".encode()
+    return b"E" + (len(fields) + 4).to_bytes(4, "big") + fields + b"Z\0\0\0\5I"
+
+
+@pytest.mark.parametrize("sqlstate", ["58P01", "XX000"])
+def test_transaction_status_that_is_gone(
+    panel: Panel, wired_ear: PgEar, proxy: Proxy, sqlstate: str
+) -> None:
+    """L15: LISTEN that fails for a lost transaction status passes: it is named, and tried again.
+
+    The bug in question needs a truncated pg_xact; here the answer is given in the server's place.
+    """
+    text = "could not access status of transaction 4711"
+    proxy.answers[b"listen refitd"] = refusal(sqlstate, text)
+    with pytest.raises(DatabaseUnavailable, match=text):
+        wired_ear.open()
+    proxy.answers.clear()
+    wired_ear.open()
+    panel.sql(INSERT)
+    assert list(wired_ear.hear(10)) == [("refitd", "")]
+
+
+def test_crash(postgres: Postgres) -> None:
     """L5: over a crash and restart of the server it opens again, and hears."""
-    with Postgres() as cluster:
+    with Postgres(version=postgres.version) as cluster:
         name = cluster.create_database()
         ear = PgEar(cluster.dsn(name), "one")
         ear.open()
