@@ -8,6 +8,7 @@
 PYTHON ?= python3
 ARGS   ?=
 KEEP   ?=
+ROUNDS ?= 3
 
 bin   := .venv/bin
 ready := .venv/.ready
@@ -15,7 +16,7 @@ uv    := $(bin)/uv pip compile pyproject.toml --quiet --universal --python-versi
          --generate-hashes --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help check test demo fmt lock clean
+.PHONY: help check test demo bench fmt lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -35,6 +36,10 @@ test: $(ready) ## every test, on a real engine and a real Postgres
 demo: $(ready) ## the main job, live, on real parts (KEEP=1 leaves it up)
 	KEEP=$(KEEP) $(bin)/python examples/demo
 
+bench: $(ready) .venv-bench/.ready ## recovery after faults, beside other systems (ROUNDS=3)
+	PYTHONPATH=examples/demo:. $(bin)/python -m bench.recovery --rounds $(ROUNDS) \
+	  --peers .venv-bench/bin/python
+
 fmt: $(ready) ## format, and mend what ruff can mend
 	$(bin)/ruff format
 	$(bin)/ruff check --fix
@@ -42,9 +47,10 @@ fmt: $(ready) ## format, and mend what ruff can mend
 lock: $(ready) ## the newest releases into requirements/*.txt, with hashes
 	$(uv) --upgrade -o requirements/run.txt
 	$(uv) --upgrade --group dev -o requirements/dev.txt
+	$(uv) --upgrade --group bench -o requirements/bench.txt
 
 clean: ## away with .venv, caches and builds
-	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-bench .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -rf .coverage* dist build
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
@@ -58,6 +64,12 @@ $(ready): requirements/dev.txt pyproject.toml | $(bin)/pip
 	@echo "installing the locked requirements into .venv"
 	@$(pip) install --require-hashes -r requirements/dev.txt
 	@$(pip) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv-bench/.ready: requirements/bench.txt | $(bin)/pip
+	@echo "installing what refitd is measured beside into .venv-bench"
+	@$(bin)/python -m venv .venv-bench
+	@.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/bench.txt
 	@touch $@
 
 # Debian cuts venv out of python3; root there may put it back, all others are told what to do.
