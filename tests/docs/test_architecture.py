@@ -19,7 +19,7 @@ MENTIONED = sorted({words for words in ticked(PAGE) if PATH.fullmatch(words)})
 
 
 def _file(path: str) -> Path:
-    return (ROOT if path.startswith(("sql/", "tests/")) else PACKAGE) / path
+    return (ROOT if path.startswith(("bench/", "sql/", "tests/")) else PACKAGE) / path
 
 
 @pytest.mark.parametrize("mention", MENTIONED)
