@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refitd.core.debounce import Burst, due_at, hold, overdue, poke, rested, ripe
+from refitd.core.debounce import Burst, due_at, hold, poke, rested, ripe, waited_s
 from refitd.core.deployment import Change, Wake
 from refitd.core.target import Timing
 
@@ -238,8 +239,7 @@ def test_rested() -> None:
     assert not rested(changes(9.0, 1.9), NOON, TIMING)
 
 
-def test_overdue() -> None:
-    """One row that has waited for the longest wait is enough."""
-    assert not overdue([], NOON, TIMING)
-    assert not overdue(changes(14.9, 0.1), NOON, TIMING)
-    assert overdue(changes(15.0, 0.1), NOON, TIMING)
+def test_waited() -> None:
+    """The oldest row counts."""
+    assert waited_s([], NOON) == 0.0
+    assert waited_s(changes(14.9, 0.1), NOON) == pytest.approx(14.9)

@@ -92,10 +92,10 @@ def rested(changes: Iterable[Change], at: datetime, timing: Timing) -> bool:
     return quiet_s >= timing.quiet_s
 
 
-def overdue(changes: Iterable[Change], at: datetime, timing: Timing) -> bool:
-    """Whether one has waited for the longest wait already, whoever was there to count: a daemon
-    that takes over in the middle of a drizzle does not begin to wait anew."""
-    return any((at - change.at).total_seconds() >= timing.longest_wait_s for change in changes)
+def waited_s(changes: Iterable[Change], at: datetime) -> float:
+    """For how long the oldest has waited, whoever was there to count: a daemon that takes over in
+    the middle of a drizzle does not begin to wait anew."""
+    return max(((at - change.at).total_seconds() for change in changes), default=0.0)
 
 
 def _ripe_at(burst: Burst, timing: Timing) -> float:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from refitd.core.backoff import retry_delay_s
-from refitd.core.debounce import Burst, due_at, hold, overdue, poke, rested, ripe
+from refitd.core.debounce import Burst, due_at, hold, poke, rested, ripe, waited_s
 from refitd.core.deployment import Snapshot, Wake
 from refitd.core.plan import Wanted
 from refitd.core.target import Timing
@@ -95,12 +95,15 @@ class Worker:
 
     def _look(self, burst: Burst) -> None:
         now_s, timing = self._clock.now_s(), self._timing
-        ready = ripe(burst, now_s, timing)
-        waited = burst.first_s is not None and now_s - burst.first_s >= timing.longest_wait_s
+        ready, first_s = ripe(burst, now_s, timing), burst.first_s
 
         def may_build(found: Snapshot) -> bool:
-            rows = found.changes, found.at, timing
-            return overdue(*rows) or (ready and (waited or rested(*rows)))
+            nonlocal first_s
+            if found.changes:
+                by_rows_s = now_s - waited_s(found.changes, found.at)
+                first_s = min(by_rows_s, now_s if first_s is None else first_s)
+            waited = first_s is not None and now_s - first_s >= timing.longest_wait_s
+            return waited or (ready and rested(found.changes, found.at, timing))
 
         try:
             looked = self._reconciler.look(
@@ -120,8 +123,9 @@ class Worker:
             self._troubles, self._trouble = 0, ""
             if looked.held:
                 # What only the rows' own times show counts as written just now.
-                since_s = now_s if burst.first_s is None else burst.first_s
-                self._hold(replace(burst, first_s=since_s, last_s=now_s) if ready else burst)
+                last_s = now_s if ready or burst.last_s is None else burst.last_s
+                since_s = now_s if first_s is None else first_s
+                self._hold(replace(burst, first_s=since_s, last_s=last_s))
             elif looked.again:
                 self.poke("watch")
             self._plan_ahead()
