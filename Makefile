@@ -9,6 +9,8 @@ PYTHON ?= python3
 ARGS   ?=
 KEEP   ?=
 ROUNDS ?= 3
+MINUTES ?= 20
+SEED   ?=
 
 bin   := .venv/bin
 ready := .venv/.ready
@@ -16,7 +18,7 @@ uv    := $(bin)/uv pip compile pyproject.toml --quiet --universal --python-versi
          --generate-hashes --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help check test demo bench fmt lock clean
+.PHONY: help check test demo bench soak fmt lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -39,6 +41,9 @@ demo: $(ready) ## the main job, live, on real parts (KEEP=1 leaves it up)
 bench: $(ready) .venv-bench/.ready ## recovery after faults, beside other systems (ROUNDS=3)
 	PYTHONPATH=examples/demo:. $(bin)/python -m bench.recovery --rounds $(ROUNDS) \
 	  --peers .venv-bench/bin/python
+
+soak: $(ready) ## a long run with faults at random (MINUTES=20 SEED=1)
+	MINUTES=$(MINUTES) SEED=$(SEED) $(bin)/python -m pytest tests/chaos/soak.py -s -p no:randomly $(ARGS)
 
 fmt: $(ready) ## format, and mend what ruff can mend
 	$(bin)/ruff format

@@ -17,6 +17,8 @@ from bench.faults import Fault, Line
 
 #: Longer than this is never.
 NEVER_S = 60.0
+#: Who is well sees a change within this, even by a slow poll's half.
+WELL_S = 15.0
 
 
 class Watched(Protocol):
@@ -30,6 +32,10 @@ class Watched(Protocol):
 
     def change(self, n: int) -> None:
         """Commit change `n`, in a healthy session."""
+        ...
+
+    def begin_anew(self) -> None:
+        """As somebody would whom it keeps waiting."""
         ...
 
 
@@ -81,6 +87,7 @@ def undergo(
     fault: Fault, watched: Sequence[Watched], numbers: Numbers, never_s: float = NEVER_S
 ) -> dict[str, Recovery]:
     """One round: by the name of each that is watched."""
+    _make_well(watched, numbers)
     lines = [each.line for each in watched]
     n = numbers.next()
     began_s = time.monotonic()
@@ -107,6 +114,18 @@ def undergo(
         found[each.name] = Recovery(during_s, after_s)
     fault.restore(lines)
     return found
+
+
+def _make_well(watched: Sequence[Watched], numbers: Numbers) -> None:
+    """Whoever has not got over the last fault is begun anew: each fault is one by itself."""
+    n = numbers.next()
+    _change(watched, n)
+    end_s = time.monotonic() + WELL_S
+    for each in watched:
+        if math.isinf(each.sightings.of(n, end_s, later_too=each.looks)):
+            each.begin_anew()
+            each.change(n)
+            assert not math.isinf(each.sightings.of(n, time.monotonic() + NEVER_S, later_too=True))
 
 
 def _change(watched: Sequence[Watched], n: int) -> None:

@@ -26,7 +26,8 @@ class Peer:
     def __init__(self, name: str, program: str, python: str, line: Line) -> None:
         self.name, self.line = name, line
         self.sightings = Sightings()
-        self.restarts = 0
+        #: How often it ended by itself, and how often it had to be ended.
+        self.restarts = self.helped = 0
         self._argv = [python, str(_PEERS / program)]
         self._over = threading.Event()
         self._ready = threading.Event()
@@ -55,6 +56,11 @@ class Peer:
             self._sender = self._new_sender()
             if not self._send(n):
                 raise RuntimeError(f"{self.name} could not send {n} by a healthy session")
+
+    def begin_anew(self) -> None:
+        """Killed, and begun again by its supervisor."""
+        self.helped += 1
+        self._worker.kill()
 
     def _send(self, n: int) -> bool:
         assert self._sender.stdin is not None

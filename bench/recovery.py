@@ -3,7 +3,8 @@
 Each has a database and a wire of its own on one server, and its own documented defaults. Of each
 fault two figures, in seconds, the median of the rounds and the worst: the change committed while
 it lasted, from its end (of the half-open one: from its beginning); and a change committed one
-second later (half-open: ten seconds), from its commit. `never` is not within 60 s. refitd's look
+second later (half-open: ten seconds), from its commit. `never` is not within 60 s. Who has not got
+over a fault is begun anew before the next, and who ends by itself after a second. refitd's look
 comes 0.5 s after the last write, by design; what it sees after a reconnect it sees at once.
 """
 
@@ -59,7 +60,9 @@ def main() -> None:
         rounds = dict.fromkeys(SHORT, given.rounds) | {outage(60.0): 1}
         found = _all_rounds(rounds, watched)
     _print_table(found, [each.name for each in watched])
-    print(f"\nBegun anew: {', '.join(f'{each.name} {each.restarts} times' for each in peers)}.")
+    for each in peers:
+        ended = each.restarts - each.helped
+        print(f"\n{each.name} ended by itself {ended} times, was ended {each.helped} times.")
     print(f"Python {platform.python_version()}, refitd {version('refitd')}, Postgres 18.")
     if given.json:
         figures = {

@@ -89,6 +89,10 @@ source = {{ path = {json.dumps(str(folder))} }}
         """The row's id says the number."""
         self.line.run(f"update modules set id = 'not valid {n}'")  # noqa: S608 - a number
 
+    def begin_anew(self) -> None:
+        """Is never called for."""
+        raise RuntimeError(f"refitd did not get over it: {self.events[-20:]}")
+
     def wait_until_it_listens(self) -> None:
         """And hears itself."""
         if not self._listens.wait(60):

@@ -166,7 +166,7 @@ class Trio:
 
     def wait_until_settled(self, timeout_s: float = 90.0) -> None:
         """Until the backend is what the table says, and nothing is under way or left over."""
-        until(self._is_settled, "it is settled", timeout_s)
+        until(self.is_settled, "it is settled", timeout_s)
 
     def story(self) -> str:
         """For a failure."""
@@ -176,7 +176,8 @@ class Trio:
             for event in member.daemon.events[-30:]
         )
 
-    def _is_settled(self) -> bool:
+    def is_settled(self) -> bool:
+        """Whether the backend is what the table says, and nothing is under way or left over."""
         panel = self.panel
         if [each.name for each in panel.containers()] != [panel.container_name]:
             return False
