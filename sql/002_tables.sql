@@ -181,5 +181,7 @@ create table if not exists refitd.lease (
   epoch      bigint      not null,
   taken_at   timestamptz not null,
   renewed_at timestamptz not null,
-  expires_at timestamptz not null
+  expires_at timestamptz not null,
+  asked_ns   bigint      not null default 0   -- of the last renewal, by its holder's own clock
 );
+alter table refitd.lease add column if not exists asked_ns bigint not null default 0;

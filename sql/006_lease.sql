@@ -30,7 +30,8 @@ begin
       epoch      = greatest(l.epoch, floor) + 1,
       taken_at   = clock_timestamp(),
       renewed_at = clock_timestamp(),
-      expires_at = clock_timestamp() + make_interval(secs => seconds)
+      expires_at = clock_timestamp() + make_interval(secs => seconds),
+      asked_ns   = 0
   where l.holder = excluded.holder or l.expires_at <= clock_timestamp();
   taken := found;
 
@@ -42,10 +43,13 @@ begin
 end
 $$;
 
--- Extend it to `seconds` from now; never shorten it, as a critical section extends it further.
+-- Let it end `seconds` from now: later than before, or sooner, when a critical section is over. What
+-- was asked earlier, by the holder's own clock, and arrives later, changes nothing: it may have lain
+-- on a silent wire while the holder extended the lease by another.
 -- False when it is no longer ours or has expired: then it must be taken, with a new epoch.
+drop function if exists refitd.renew_lease(text, text, bigint, double precision);
 create or replace function refitd.renew_lease(
-  for_target text, instance text, held bigint, seconds double precision
+  for_target text, instance text, held bigint, seconds double precision, asked_at_ns bigint
 )
   returns boolean
   language sql
@@ -54,9 +58,10 @@ begin atomic
   with renewed as (
     update refitd.lease l
     set renewed_at = clock_timestamp(),
-        expires_at = greatest(l.expires_at, clock_timestamp() + make_interval(secs => seconds))
+        expires_at = clock_timestamp() + make_interval(secs => seconds),
+        asked_ns   = asked_at_ns
     where l.target = for_target and l.holder = instance and l.epoch = held
-      and l.expires_at > clock_timestamp()
+      and l.expires_at > clock_timestamp() and l.asked_ns < asked_at_ns
     returning l.target
   )
   select exists (select from renewed);

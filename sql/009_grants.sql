@@ -22,7 +22,7 @@ begin
     grant execute on function
       refitd.rows_of(oid),
       refitd.take_lease(text, text, text, double precision, bigint),
-      refitd.renew_lease(text, text, bigint, double precision),
+      refitd.renew_lease(text, text, bigint, double precision, bigint),
       refitd.resign_lease(text, text, bigint),
       refitd.fence(text, bigint),
       refitd.prune(interval, integer)

@@ -218,7 +218,8 @@ class Leases(Protocol):
         ...
 
     def renew(self, target: str, epoch: int, lease_s: float) -> bool:
-        """Extend it to `lease_s` from now; False when it is no longer ours."""
+        """Let it end `lease_s` from now, sooner or later than before; False when it is no longer
+        ours, or when a later renewal was answered before."""
         ...
 
     def resign(self, target: str, epoch: int) -> None: ...

@@ -329,11 +329,11 @@ class MemoryJournal:
         return Lease(target, row.holder, row.epoch, ours, row.engine_id, left_s)
 
     def renew(self, target: str, epoch: int, lease_s: float) -> bool:
-        """Never shortens."""
+        """To end so many seconds from now."""
         row = self._own(target, epoch)
         if row is None or row.expires_at <= self.database.at:
             return False
-        row.expires_at = max(row.expires_at, self.database.at + timedelta(seconds=lease_s))
+        row.expires_at = self.database.at + timedelta(seconds=lease_s)
         return True
 
     def resign(self, target: str, epoch: int) -> None:

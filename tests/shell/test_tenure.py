@@ -132,6 +132,33 @@ def test_extended(both: Two) -> None:
     assert not both.two.ask("e")
 
 
+def test_relaxed(both: Two) -> None:
+    """When the section is over, the lease is as long as any: who dies then is soon replaced."""
+    both.one.ask("engine")
+    both.one.extend(100.0)
+    both.one.relax()
+    at_first = both.one.held
+    both.clock.sleep(LEASE_S + 1.0)
+
+    assert (at_first, both.one.held) == (True, False)
+    assert both.two.ask("engine")
+
+
+def test_relaxed_without_a_database(both: Two) -> None:
+    """Where that cannot be told it is trusted no longer than it would be, and told later."""
+    both.one.ask("engine")
+    both.one.extend(100.0)
+    both.database.down = True
+    both.one.relax()
+    both.database.down = False
+    assert not both.two.ask("engine")
+    assert both.one.held
+    assert not both.one.ask("engine")
+    both.clock.sleep(LEASE_S + 1.0)
+
+    assert both.two.ask("engine")
+
+
 def test_extension_denied(both: Two) -> None:
     """Where it has passed on, the section is not entered; nor without a database."""
     both.one.ask("e")

@@ -9,6 +9,7 @@ from statistics import median
 
 import psycopg
 import pytest
+from psycopg.sql import SQL
 
 from refitd.adapters.postgres import Connection, PgJournal, PgLeases
 from refitd.core.deployment import Amendment, Quarantine
@@ -153,6 +154,18 @@ def _wait_for_blocked(panel: Panel) -> None:
 
 
 # -- T5, T6, T7 --------------------------------------------------------------------------------
+
+
+def test_a_renewal_that_comes_late(panel: Panel) -> None:
+    """H5: one that lay on a silent wire while a later one was answered changes nothing any more."""
+    renew = "select refitd.renew_lease('backend', 'one', 1, {}, {})"
+    panel.sql("select refitd.take_lease('backend', 'one', 'engine', 15, 0)")
+    assert panel.value(SQL(renew).format(120, 2000))
+    assert not panel.value(SQL(renew).format(15, 1000))
+    left_s = "select extract(epoch from expires_at - clock_timestamp()) from refitd.lease"
+    assert panel.value(SQL(left_s)) > 100
+    assert panel.value(SQL(renew).format(15, 3000))
+    assert panel.value(SQL(left_s)) < 16
 
 
 def test_out_of_order(panel: Panel) -> None:

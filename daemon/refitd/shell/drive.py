@@ -127,9 +127,13 @@ class Driver:
             critical = in_critical_section(goal, seen)
             if critical and not self._extended:
                 self._extend_late(seen)
+            if self._extended and not critical:
+                self._tenure.relax()
+                self._extended = False
             self._meter.note(goal, seen)
             step = next_step(goal, seen)
             if isinstance(step, Succeeded | RolledBack | Failed):
+                self._tenure.relax()
                 return goal, step
             if not critical:
                 self._may_go_on()
@@ -352,7 +356,7 @@ class Driver:
     def _section_s(self, old: Container | None) -> float:
         """How long a critical section can last at the worst, its way back included."""
         grace_s = stop_timeout(old.inspect) if old is not None else 10
-        return 2 * grace_s + 2 * self._target.health.deadline_s + 60
+        return 2 * grace_s + 2 * self._target.health.deadline_s
 
     def _interval_s(self, critical: bool) -> float:  # noqa: FBT001
         """In a critical section each moment is one of outage: look more often."""

@@ -7,12 +7,14 @@ passed on. A worker looks before each step; the keeper's thread asks again every
 
 A critical section (the old container stopped, the new one not proven) is entered only after
 the lease was extended over all of it, and is then finished even if the database is gone: nobody
-else can have the lease before that time is over.
+else can have the lease before that time is over. Once it is over the lease is as short as before:
+the next one would wait for a holder that dies then.
 """
 
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 from refitd.core.deployment import Lease
 from refitd.errors import DatabaseError, LeaseLost
@@ -25,6 +27,7 @@ class Tenure:
     def __init__(self, target: str, leases: Leases, clock: Clock, lease_s: float) -> None:
         self.target = target
         self._leases, self._clock, self._lease_s = leases, clock, lease_s
+        self._extended = False
         self._lock = threading.Lock()
         self._lease: Lease | None = None
         self._trusted_until_s = 0.0
@@ -93,9 +96,24 @@ class Tenure:
         """Extend it over a critical section of that length. Raises `LeaseLost`, and
         `DatabaseUnavailable`: then the section must not be entered."""
         with self._lock:
-            if not self._extend(self._held().epoch, max(seconds, self._lease_s)):
+            # What the engine takes beyond that is reckoned in leases too.
+            if not self._extend(self._held().epoch, seconds + 4 * self._lease_s):
                 self._lose()
                 raise LeaseLost(self._lost)
+            self._extended = True
+
+    def relax(self) -> None:
+        """The critical section is over: from now on it is as long as any. Never raises: where the
+        database cannot be told now, the next renewal tells it."""
+        with self._lock:
+            if self._lease is None or not self._extended:
+                return
+            self._extended = False
+            # Trusted for less before the question, since nobody knows when it arrives.
+            shorter_s = self._clock.now_s() + self._lease_s - self._margin_s
+            self._trusted_until_s = min(self._trusted_until_s, shorter_s)
+            with suppress(DatabaseError):
+                self._extend(self._lease.epoch, self._lease_s)
 
     def resign(self) -> None:
         """Give it up, so that another takes over at once. Raises `DatabaseUnavailable`."""

@@ -6,6 +6,8 @@ listener's: through a transaction pooler, what a session notifies reaches itself
 
 from __future__ import annotations
 
+import time
+
 from refitd.adapters.postgres.connection import Connection
 from refitd.core.deployment import Lease
 
@@ -30,12 +32,14 @@ class PgLeases:
         assert row is not None
         return Lease(target, *row)
 
-    _RENEW = "select refitd.renew_lease(%s, %s, %s, %s)"
+    _RENEW = "select refitd.renew_lease(%s, %s, %s, %s, %s)"
 
     def renew(self, target: str, epoch: int, lease_s: float) -> bool:
+        # When it is asked is told, so that it counts for nothing once a later one was answered.
+        asked_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         with self._connection.use() as connection:
             row = connection.execute(
-                self._RENEW, [target, self._instance, epoch, float(lease_s)]
+                self._RENEW, [target, self._instance, epoch, float(lease_s), asked_ns]
             ).fetchone()
         assert row is not None
         return bool(row[0])
