@@ -40,7 +40,7 @@ demo: $(ready) ## the main job, live, on real parts (KEEP=1 leaves it up)
 
 bench: $(ready) .venv-bench/.ready ## recovery after faults, beside other systems (ROUNDS=3)
 	PYTHONPATH=examples/demo:. $(bin)/python -m bench.recovery --rounds $(ROUNDS) \
-	  --peers .venv-bench/bin/python
+	  --peers .venv-bench/bin/python --json .cache/bench/recovery.json
 
 soak: $(ready) ## a long run with faults at random (MINUTES=20 SEED=1)
 	MINUTES=$(MINUTES) SEED=$(SEED) $(bin)/python -m pytest tests/chaos/soak.py -s -p no:randomly $(ARGS)

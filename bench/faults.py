@@ -33,17 +33,24 @@ class Line:
         direct = self.cluster.dsn(self.database)
         return direct.replace(f":{self.cluster.port}/", f":{self.proxy.port}/")
 
+    @property
+    def healthy(self) -> str:
+        """Past the proxy, and not subject to the time-out that is a fault here."""
+        return f"{self.cluster.dsn(self.database)}?options=-c%20idle_session_timeout%3D0"
+
     def run(self, statement: str) -> None:
         """By a healthy session."""
-        with psycopg.connect(self.cluster.dsn(self.database), autocommit=True) as session:
+        with psycopg.connect(self.healthy, autocommit=True) as session:
             session.execute(statement.encode())
 
     def end_listener(self) -> None:
-        """Terminate the server process of whoever LISTENs."""
+        """Terminate the server process of whoever LISTENs, and wait until it is gone."""
+        ports = ", ".join(str(port) for port in self.proxy.listening_ports())
+        if not ports:
+            raise RuntimeError(f"nobody listens in {self.database}")
         self.run(
-            "select pg_terminate_backend(pid) from pg_stat_activity where datname = "
-            "current_database() and pid <> pg_backend_pid() and (query ilike 'listen%' or"
-            " application_name like 'refitd listener%')"
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity"  # noqa: S608 - numbers
+            f" where client_port in ({ports})"
         )
 
     def set_idle_timeout(self, seconds: int | None) -> None:
@@ -62,10 +69,12 @@ def _nothing(_lines: list[Line]) -> None:
 
 @dataclass(frozen=True)
 class Fault:
-    """`begin`, `end` and `restore` are given all that are watched at once."""
+    """Each of its acts is given all that are watched at once."""
 
     name: str
     begin: Callable[[list[Line]], None]
+    #: What must be so before it begins, and is no fault yet: all are well again after it.
+    prepare: Callable[[list[Line]], None] = _nothing
     lasts_s: float = 0.0
     end: Callable[[list[Line]], None] = _nothing
     #: After everything was measured.
@@ -93,13 +102,20 @@ def _cut(line: Line) -> None:
 
 
 def _crash(lines: list[Line]) -> None:
+    # A client must find nobody there, as without the proxies, and not one who hangs up.
+    _each(lambda line: line.proxy.refuse())(lines)
     lines[0].cluster.stop("immediate")
+
+
+def _start(lines: list[Line]) -> None:
+    lines[0].cluster.start()
+    _each(lambda line: line.proxy.admit())(lines)
 
 
 def outage(seconds: float) -> Fault:
     """Nobody is let in for that long."""
     admit = _each(lambda line: line.proxy.admit())
-    return Fault(f"outage of {seconds:g} s", _each(_cut), seconds, admit)
+    return Fault(f"outage of {seconds:g} s", _each(_cut), lasts_s=seconds, end=admit)
 
 
 KILLED = Fault("listener killed", _each(Line.end_listener))
@@ -109,19 +125,19 @@ HALF_OPEN = Fault(
     _each(lambda line: line.proxy.strand()),
     bound_s=8.0,
     from_beginning=True,
-    after_s=10.0,
+    after_s=8.0,
 )
 CRASH = Fault(
     "crash and restart (-m immediate)",
     _crash,
-    end=lambda lines: lines[0].cluster.start(),
+    end=_start,
     commits_during=False,
 )
 IDLE = Fault(
     f"idle_session_timeout of {IDLE_S} s",
-    _each(lambda line: line.set_idle_timeout(IDLE_S)),
-    lasts_s=3.0 * IDLE_S,
+    _nothing,  # but that nobody writes
+    prepare=_each(lambda line: line.set_idle_timeout(IDLE_S)),
+    lasts_s=2.0 * IDLE_S,
     restore=_each(lambda line: line.set_idle_timeout(None)),
 )
 SHORT = (KILLED, RESET, outage(3.0), HALF_OPEN, CRASH, IDLE)
-ALL = (*SHORT, outage(60.0))

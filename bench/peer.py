@@ -21,8 +21,6 @@ _PEERS = Path(__file__).with_name("peers")
 class Peer:
     """`program` is a file in `peers/`; a context manager."""
 
-    looks = False
-
     def __init__(self, name: str, program: str, python: str, line: Line) -> None:
         self.name, self.line = name, line
         self.sightings = Sightings()
@@ -33,8 +31,7 @@ class Peer:
         self._ready = threading.Event()
 
     def __enter__(self) -> Self:
-        healthy = self.line.cluster.dsn(self.line.database)
-        subprocess.run([*self._argv, "install", healthy], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*self._argv, "install", self.line.healthy], check=True)
         self._sender = self._new_sender()
         self._keeper = threading.Thread(target=self._keep, daemon=True)
         self._keeper.start()
@@ -74,7 +71,7 @@ class Peer:
 
     def _new_sender(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*self._argv, "send", self.line.cluster.dsn(self.line.database)],
+            [*self._argv, "send", self.line.healthy],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -100,8 +97,11 @@ class Peer:
             assert self._worker.stdout is not None
             for said in self._worker.stdout:
                 self._ready.set()
-                if said.startswith("saw "):
-                    self.sightings.saw(int(said.split()[1]))
+                match said.split():
+                    case ["saw", n]:
+                        self.sightings.saw(int(n))
+                    case ["saw", "all", "to", n]:
+                        self.sightings.saw(int(n), all_before=True)
             self._worker.wait()
             if self._over.wait(RESTART_S):
                 return

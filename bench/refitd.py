@@ -25,7 +25,6 @@ class Refitd:
     """A daemon of its own, with a state folder of its own; a context manager."""
 
     name = "refitd"
-    looks = True
 
     def __init__(
         self,
@@ -127,6 +126,6 @@ source = {{ path = {json.dumps(str(folder))} }}
                 self._told.notify_all()
             if event.get("event") == "target.looked":
                 for number in _NUMBER.findall(" ".join(event["refused"])):
-                    self.sightings.saw(int(number))
+                    self.sightings.saw(int(number), all_before=True)
             if event.get("event") == "listener.moved" and event.get("state") == "synced":
                 self._listens.set()

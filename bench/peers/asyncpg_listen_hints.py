@@ -1,7 +1,7 @@
 """asyncpg-listen, which hears hints and leaves the rest to its user.
 
-The handler does what its README asks for: a notification is taken as it is, and a time-out (30 s
-without any, the default) is the occasion to look at the table.
+The handler takes a notification as it is. A time-out (30 s without any, the default) is the
+occasion to look at the table: what was notified while nobody listened is lost to the library.
 
 python asyncpg_listen_hints.py install|work|send DSN
 """
@@ -19,7 +19,7 @@ async def handle(event: asyncpg_listen.NotificationOrTimeout) -> None:
     """Take a hint, or look."""
     if isinstance(event, asyncpg_listen.Timeout):
         connection = await asyncpg.connect(DSN)
-        print("saw", await connection.fetchval("select max(n) from changes"), flush=True)
+        print("saw all to", await connection.fetchval("select max(n) from changes"), flush=True)
         await connection.close()
     else:
         print("saw", event.payload, flush=True)

@@ -11,11 +11,14 @@ It can also answer in the server's place, where an error of the server's cannot 
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import struct
 import threading
 from dataclasses import dataclass, field
 from typing import Self
+
+_LISTEN = re.compile(rb"\blisten\s", re.IGNORECASE)
 
 
 @dataclass(eq=False)
@@ -25,6 +28,8 @@ class _Pair:
     client: socket.socket
     server: socket.socket
     silent: threading.Event = field(default_factory=threading.Event)
+    #: Whether the client has said LISTEN; the server shows a session's last statement only.
+    listens: bool = False
 
     def reset(self) -> None:
         for each in (self.client, self.server):
@@ -68,6 +73,11 @@ class Proxy:
         """Connections made from now on work again; those silenced have lost what was sent."""
         self._silent = False
         self.reset()
+
+    def listening_ports(self) -> list[int]:
+        """Of the connections whose client has said LISTEN, our ports at the server's end."""
+        with self._lock:
+            return [each.server.getsockname()[1] for each in self._pairs if each.listens]
 
     def reset(self) -> None:
         """RST on every connection there is."""
@@ -124,6 +134,8 @@ class Proxy:
     def _pass_on(self, pair: _Pair, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                if source is pair.client and _LISTEN.search(data):
+                    pair.listens = True
                 answer = self._own_answer(data) if source is pair.client else None
                 if answer is not None:
                     source.sendall(answer)
