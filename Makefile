@@ -17,6 +17,8 @@ ready := .venv/.ready
 uv    := $(bin)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
          --generate-hashes --custom-compile-command 'make lock'
 
+measure := PYTHONPATH=examples/demo:. $(bin)/python -m bench
+
 .DEFAULT_GOAL := help
 .PHONY: help check test demo bench soak fmt lock clean
 .DELETE_ON_ERROR:
@@ -38,9 +40,10 @@ test: $(ready) ## every test, on a real engine and a real Postgres
 demo: $(ready) ## the main job, live, on real parts (KEEP=1 leaves it up)
 	KEEP=$(KEEP) $(bin)/python examples/demo
 
-bench: $(ready) .venv-bench/.ready ## recovery after faults, beside other systems (ROUNDS=3)
-	PYTHONPATH=examples/demo:. $(bin)/python -m bench.recovery --rounds $(ROUNDS) \
-	  --peers .venv-bench/bin/python --json .cache/bench/recovery.json
+bench: $(ready) .venv-bench/.ready ## latency, cost at rest, recovery after faults, beside others (ROUNDS=3)
+	$(measure).latency
+	$(measure).rest --peers .venv-bench/bin/python
+	$(measure).recovery --peers .venv-bench/bin/python --rounds $(ROUNDS) --json .cache/bench/recovery.json
 
 soak: $(ready) ## a long run with faults at random (MINUTES=20 SEED=1)
 	MINUTES=$(MINUTES) SEED=$(SEED) $(bin)/python -m pytest tests/chaos/soak.py -s -p no:randomly $(ARGS)

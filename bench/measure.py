@@ -135,7 +135,8 @@ def _hears(each: Watched, numbers: Numbers) -> bool:
         each.change(n)
         heard = not math.isinf(each.sightings.of(n, time.monotonic() + HEARD_S))
         in_a_row = in_a_row + 1 if heard else 0
-        if in_a_row == 2:  # noqa: PLR2004 - twice, as said
+        # A poll that finds work may be followed by another at once, though nobody listens.
+        if in_a_row >= 2 and each.line.proxy.listening_ports():  # noqa: PLR2004 - as said
             return True
     return False
 

@@ -46,6 +46,11 @@ class Peer:
         self._end(self._worker)
         self._end(self._sender)
 
+    @property
+    def pid(self) -> int:
+        """The worker's."""
+        return self._worker.pid
+
     def change(self, n: int) -> None:
         """Returns once it is committed. The healthy session does not outlive the server either."""
         if not self._send(n):

@@ -34,6 +34,7 @@ class Refitd:
         *,
         dsn: str | None = None,
         poll: str = "30s",
+        look_quiet: str = "500ms",
         listens: bool = True,
     ) -> None:
         """`dsn` is the way it takes, if not by the line's proxy; `listens` whether to wait for
@@ -54,6 +55,7 @@ docker_host = {json.dumps(docker_host)}
 state_dir = {json.dumps(str(folder / "state"))}
 [timing]
 poll = {json.dumps(poll)}
+look_quiet = {json.dumps(look_quiet)}
 [target.backend]
 container = "nobody-{folder.name}"
 image = "nobody:latest"
@@ -83,6 +85,11 @@ source = {{ path = {json.dumps(str(folder))} }}
         self._reader.join()
         assert self.process.stderr is not None
         self.process.stderr.close()
+
+    @property
+    def pid(self) -> int:
+        """The daemon's."""
+        return self.process.pid
 
     def change(self, n: int) -> None:
         """The row's id says the number."""
