@@ -135,11 +135,11 @@ class Trio:
         """Start the first one, which takes the lease, then the others; answers all three."""
         a, b, c = self.members
         a.start()
+        a.daemon.wait_until_it_listens()
         a.daemon.wait_for("target.adopted")
         for other in (b, c):
             other.start()
-        for each in self.members:
-            each.daemon.wait_until_it_listens()
+            other.daemon.wait_until_it_listens()
         return a, b, c
 
     def tenancies(self) -> list[Tenancy]:

@@ -55,11 +55,14 @@ def numbers() -> Numbers:
 def test_recovery(daemon: Refitd, fault: Fault, numbers: Numbers) -> None:
     """L1 to L5, L8: the change is seen in time, and so is the next one, which is heard."""
     for _ in range(ROUNDS[daemon.line.cluster.version]):
+        before = len(daemon.events)
         found = undergo(fault, [daemon], numbers, never_s=20.0)[daemon.name]
         print(f"{fault.name}: {found.during_s:.2f} s, then {found.after_s:.2f} s")
         story = "\n".join(json.dumps(event) for event in daemon.events[-30:])
         assert found.during_s <= fault.bound_s, story
         assert found.after_s <= 2.0, story
+        said = [each["event"] for each in daemon.events[before:]]
+        assert fault is IDLE or "listener.moved" in said, "the fault was none"
 
 
 def test_recovery_after_a_minute(daemon: Refitd, numbers: Numbers) -> None:

@@ -102,7 +102,6 @@ class Reconciler:
             self._log.info("target.adopted", reason=decision.reason)
             snapshot = replace(snapshot, record=decision.record)
             decision = decide(self.target, want, snapshot, container)
-        self._say(decision, want, wake)
         return self._act(decision, want, snapshot, container, wake, ripe=ripe, cancelled=cancelled)
 
     def want(self, snapshot: Snapshot) -> Wanted:
@@ -144,7 +143,9 @@ class Reconciler:
         assert not isinstance(decision, Adopt), "an adopted container is known"
         if isinstance(decision, Nothing):
             self._settle_down(decision, want, snapshot)
+            self._say(decision, want, wake)  # when the books say it, too
             return Looked(decision)
+        self._say(decision, want, wake)
         assert container is not None, "without a container nothing is decided"
         if isinstance(decision, Rebuild) and not (decision.request_ids or ripe(snapshot)):
             return Looked(decision, held=True)
