@@ -182,9 +182,9 @@ class Panel:
         self.sql("select refitd.watch('public.modules')")
 
     @contextmanager
-    def daemon(self) -> Iterator[Daemon]:
+    def daemon(self, **environment: str) -> Iterator[Daemon]:
         """`refitd run`, listening; stopped by SIGTERM at the end."""
-        daemon = Daemon(self.config(), self.folder)
+        daemon = Daemon(self.config(), self.folder, environment=environment)
         try:
             daemon.wait_until_it_listens()
             yield daemon

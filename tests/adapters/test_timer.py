@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from queue import Queue
 from threading import Event
@@ -134,3 +135,19 @@ def test_after_stop_nothing_begins(timer: SchedulerTimer) -> None:
     timer.stop()
     assert ended.is_set()
     timer.stop()
+
+
+def test_a_step_of_the_wall_clock(
+    timer: SchedulerTimer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """D5: an hour back or on, whatever waits for the wall clock is called soon, not an hour late."""
+    ran: Queue[str] = Queue()
+    timer.start()
+    timer.at("look", LATER, lambda: ran.put("look"))
+    timer.every("poll", LATER, lambda: ran.put("poll"))
+    timer.at("now", SOON, lambda: ran.put("now"))
+    assert ran.get(timeout=PATIENCE) == "now"
+    wall_s = time.time
+    monkeypatch.setattr(time, "time", lambda: wall_s() - 3600.0)
+    assert sorted([ran.get(timeout=PATIENCE), ran.get(timeout=PATIENCE)]) == ["look", "poll"]
+    assert ran.empty()

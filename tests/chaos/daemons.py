@@ -25,6 +25,8 @@ from tests.acceptance.panel import Daemon, Panel, matches, until
 
 #: Short, so that tests are: a lease, and all that a critical section can last.
 LEASE_S = 4.0
+#: A round of the keeper, and a connect.
+ROUND_S = 2.0
 SETTINGS = {
     "timing": {"lease": f"{LEASE_S:g}s"},
     "target": {"backend": {"health": {"deadline": "8s", "interval": "100ms"}, "watch": "2s"}},
@@ -145,6 +147,13 @@ class Trio:
     def tenancies(self) -> list[Tenancy]:
         """Who took the lease and when, the first one first."""
         return [Tenancy(**row) for row in self.panel.sql("select * from tenure order by epoch")]
+
+    def expiry_s(self) -> float:
+        """When the lease runs out, by the database's clock."""
+        found = self.panel.sql(
+            "select extract(epoch from expires_at)::float8 as at_s from refitd.lease"
+        )
+        return float(found[0]["at_s"]) if found else 0.0
 
     def wait_for_successor(self, of: Member, timeout_s: float = 60.0) -> tuple[Member, Tenancy]:
         """Until another than `of` has the lease; answers who, and since when."""

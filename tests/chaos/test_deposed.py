@@ -8,10 +8,7 @@ lease since when in the database.
 from __future__ import annotations
 
 from tests.acceptance.panel import until
-from tests.chaos.daemons import LEASE_S, Trio, now_s
-
-#: A round of the keeper, and a connect.
-ROUND_S = 2.0
+from tests.chaos.daemons import LEASE_S, ROUND_S, Trio, now_s
 
 
 def test_frozen_at_rest(trio: Trio) -> None:

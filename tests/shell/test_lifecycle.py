@@ -128,7 +128,7 @@ def test_start_to_stop() -> None:
 
 
 def test_thread_that_dies() -> None:
-    """A thread that ends is said, and started again."""
+    """L14: a thread that ends is said, and started again."""
     daemon = Daemon()
     mistake = ZeroDivisionError("a mistake of ours")
     daemon.ear.script = chain([mistake, mistake, terminate], repeat(daemon._silence))

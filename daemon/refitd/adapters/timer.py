@@ -1,6 +1,6 @@
 """APScheduler behind `ports.Timer`: it calls ticks, and decides nothing.
 
-Five of its habits would each lose a wake-up or a thread, and are met here:
+Six of its habits would each lose a wake-up or a thread, and are met here:
 
 * A job that comes due later than `misfire_grace_time` (1 s) is dropped, and so is its last
   run: a busy pool or a suspended laptop is enough. `None` runs it however late.
@@ -13,12 +13,14 @@ Five of its habits would each lose a wake-up or a thread, and are met here:
 * A date job re-added on each event slides away for ever under a steady stream. That is for
   the caller to know: debouncing is `core.debounce`, and not this.
 
-Due times are on the wall clock. A step of it can make a tick late or early and never lost, and
-a tick too many is harmless.
+Due times are on the wall clock, which may be stepped: an hour back would make every tick an hour
+late. So the scheduler looks each second whether the wall clock still goes with `CLOCK_BOOTTIME`,
+and after a step calls all jobs at once. A tick too many is harmless.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -35,6 +37,9 @@ from apscheduler.executors.pool import ThreadPoolExecutor  # type: ignore[import
 from apscheduler.jobstores.base import JobLookupError  # type: ignore[import-untyped]
 from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
 
+#: How often the clocks are compared, and how far apart they may drift in that time.
+_LOOK_S, _DRIFT_S = 1.0, 0.5
+
 _TROUBLE = {
     EVENT_JOB_ERROR: "failed",
     EVENT_JOB_MISSED: "missed",
@@ -42,7 +47,23 @@ _TROUBLE = {
 }
 
 
+def _offset_s() -> float:
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class _Scheduler(BackgroundScheduler):  # type: ignore[misc]  # untyped, as said above
+    _known_offset_s: float | None = None
+
+    def _process_jobs(self) -> float:
+        """What the scheduler's thread does whenever it wakes; the answer is how long it sleeps."""
+        offset_s = _offset_s()
+        known_s, self._known_offset_s = self._known_offset_s, offset_s
+        if known_s is not None and abs(offset_s - known_s) > _DRIFT_S:
+            for job in self.get_jobs():
+                job.modify(next_run_time=datetime.now(UTC))
+        left_s = super()._process_jobs()
+        return _LOOK_S if left_s is None else min(left_s, _LOOK_S)
+
     def remove_job(self, job_id: str, jobstore: str | None = None) -> None:
         """That it is gone is all that is wanted."""
         with suppress(JobLookupError):

@@ -146,6 +146,8 @@ class Lifecycle:
         newly_dead = bodies.keys() - alive
         for name in self._dead & newly_dead:
             self._begin(name, bodies[name])
+            for worker in self._workers:
+                worker.poke("retry")  # what the dead one had in hand is nobody's now
         for name in newly_dead - self._dead:
             self._log.error("thread.ended", thread=name)
         self._dead = newly_dead - alive

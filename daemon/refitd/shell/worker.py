@@ -64,7 +64,7 @@ class Worker:
         while not self._stopping.is_set():
             burst = self._take()
             if burst is None:
-                self._wakened.wait(self._timing.poll_s)
+                self._wakened.wait(self._idle_s())
                 self._wakened.clear()
             else:
                 self._look(burst)
@@ -90,6 +90,14 @@ class Worker:
         if burst is not None:
             delay_s = max(0.0, due_at(burst, self._timing) - self._clock.now_s())
             self._timer.at(f"look at {self.name}", delay_s, self.wake)
+
+    def _idle_s(self) -> float:
+        """How long nothing is due, should a tick come too early and no other come after it."""
+        with self._lock:
+            if self._burst is None:
+                return self._timing.poll_s
+            left_s = due_at(self._burst, self._timing) - self._clock.now_s()
+            return min(max(0.0, left_s), self._timing.poll_s)
 
     # -- the look -------------------------------------------------------------------------------
 
