@@ -224,8 +224,9 @@ class Leases(Protocol):
 
     def resign(self, target: str, epoch: int) -> None: ...
 
-    def heartbeat(self, nonce: str) -> None:
-        """Notify our own listener, from this (another) connection."""
+    def heartbeat(self, nonce: str) -> float:
+        """Notify our own listener, from this (another) connection; answers how much of the
+        server's queue of notifications is in use, 0 to 1."""
         ...
 
 

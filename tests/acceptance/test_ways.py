@@ -209,7 +209,7 @@ def deaf_backend(panel: Panel) -> None:
 
 
 def test_sigterm_while_nobody_serves_waits_until_somebody_does(panel: Panel) -> None:
-    """Asked to stop between the old one and the new: the swap is finished first."""
+    """D6: asked to stop between the old one and the new, the swap is finished first."""
     deaf_backend(panel)
     with panel.daemon() as daemon:
         told_to_stop_at_the_worst_moment(panel, daemon)

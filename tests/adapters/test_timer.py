@@ -137,9 +137,7 @@ def test_after_stop_nothing_begins(timer: SchedulerTimer) -> None:
     timer.stop()
 
 
-def test_a_step_of_the_wall_clock(
-    timer: SchedulerTimer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_step_of_the_wall_clock(timer: SchedulerTimer, monkeypatch: pytest.MonkeyPatch) -> None:
     """D5: an hour back or on, whatever waits for the wall clock is called soon, not an hour late."""
     ran: Queue[str] = Queue()
     timer.start()

@@ -38,7 +38,9 @@ def test_skew(trio: Trio) -> None:
     """H3: with one daemon's machine an hour behind the database's, and another's an hour ahead,
     a lease in force is left alone, and one that ran out is taken over as soon as ever."""
     a, b, _ = trio.members
-    clocks = [WallClock(trio.panel.folder / f"wall-{ahead_h:g}", ahead_h) for ahead_h in (-1.0, 1.0)]
+    clocks = [
+        WallClock(trio.panel.folder / f"wall-{ahead_h:g}", ahead_h) for ahead_h in (-1.0, 1.0)
+    ]
     for member, clock in zip((a, b), clocks, strict=True):
         member.start(**clock.environment)
         member.daemon.wait_until_it_listens()

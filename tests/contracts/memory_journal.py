@@ -84,6 +84,8 @@ class MemoryDatabase:
     notify: Callable[[str, str], None] = field(default=lambda _channel, _payload: None)
     #: While set, every call fails as it would with the server gone.
     down: bool = False
+    #: Of the queue of notifications, 0 to 1.
+    queue_in_use: float = 0.0
     #: The number of the next change, where it was drawn before: commits come in any order.
     next_id: int | None = None
     _drawn: int = 0
@@ -343,9 +345,10 @@ class MemoryJournal:
             row.expires_at = self.database.at
             self.database.notify("refitd", "lease")
 
-    def heartbeat(self, nonce: str) -> None:
+    def heartbeat(self, nonce: str) -> float:
         """To whoever listens."""
         self.database.notify("refitd_heartbeat", nonce)
+        return self.database.queue_in_use
 
     # -- Within ----------------------------------------------------------------------------------
 

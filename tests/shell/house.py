@@ -117,6 +117,7 @@ class House:
         target: Target = TARGET,
         timing: Timing | None = None,
         host: dict[str, Any] | None = None,
+        log: FakeLog | None = None,
         **body: Any,
     ) -> None:
         self.target, self.timing = target, timing or Timing()
@@ -124,7 +125,7 @@ class House:
         self.clock = FakeClock(self.database)
         self.engine = MortalEngine(self.clock)
         self.git, self.prober = FakeGit(), FakeProber()
-        self.log, self.metrics = FakeLog(), FakeMetrics()
+        self.log, self.metrics = log or FakeLog(), FakeMetrics()
         self.stopping = threading.Event()
         self.database.rows[NAME] = (BILLING, CRM)
         self.engine.add_network("web")

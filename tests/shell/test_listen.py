@@ -195,10 +195,11 @@ def test_heartbeat_that_hangs() -> None:
     """L4: one that is not even sent in time, as the other wire is silent too, is a missed one."""
     post = Post()
 
-    def hang(nonce: str) -> None:
+    def hang(nonce: str) -> float:
         del nonce  # in another thread it would hang on; this one hears meanwhile
         post.clock.sleep(2.1)
         post.listener.turn()
+        return 0.0
 
     post.listener._leases.heartbeat = hang  # type: ignore[method-assign]
     post.ear.script = iter([post.beat, post._stop, post._stop])
@@ -237,3 +238,17 @@ def test_heartbeat_cannot_be_sent() -> None:
     post.ear.script = iter([broken, post._stop])
     post.listener.run()
     assert post.moves == ["listening", "synced"]
+
+
+def test_queue_that_fills() -> None:
+    """L12: that notifications pile up is said once, and so is that they do no more."""
+    post = Post()
+    post.listener.state = "synced"
+    pulse = Pulse(post.listener.beat, post.log, 3.0, threading.Event())
+    for in_use in (0.0, 0.2, 0.3, 0.05, 0.0):
+        post.database.queue_in_use = in_use
+        pulse.turn()
+        post.listener._nonce = ""
+
+    assert [facts["in_use"] for facts in post.log.facts("notifications.piled_up")] == [0.2]
+    assert [facts["in_use"] for facts in post.log.facts("notifications.drained")] == [0.05]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +17,7 @@ from refitd.core.target import Timing
 from refitd.errors import EngineUnavailable, LeaseLost, ReplacementRefused, SourceRefused
 from refitd.shell.worker import Worker, alarms
 from tests.contracts.model_engine import Build
-from tests.shell.fakes import FakeTimer
+from tests.shell.fakes import FakeLog, FakeTimer
 from tests.shell.house import BILLING, CRM, MAIL, NAME, TARGET, House, off
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -158,6 +160,72 @@ def test_change_during_rebuild(shift: Shift) -> None:
 
     assert shift.house.ends == [("rebuild", "succeeded")] * 2
     shift.house.check_in_step()
+
+
+class Moments(list[tuple[str, str, dict[str, Any]]]):
+    """What is said, and what the engine is asked to do: `pass_by` hears the number of each, that
+    of the look which finds nothing more to do included."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = 0
+        self.pass_by: Callable[[int], None] = lambda _number: None
+
+    def append(self, line: tuple[str, str, dict[str, Any]]) -> None:
+        """A line of the log."""
+        super().append(line)
+        self.one()
+
+    def one(self) -> None:
+        """A moment."""
+        self.number += 1
+        self.pass_by(self.number)
+
+
+def rebuilt(script: Mapping[int, Sequence[tuple[Row, ...]]]) -> tuple[Shift, int]:
+    """A house where a module is installed, and more is written at some moments on the way; and
+    how many moments that had."""
+    moments = Moments()
+    shift = Shift(House(log=FakeLog(moments)))
+    shift.worker.poke("start")
+    shift.work()
+    house, moments.number = shift.house, 0
+
+    def follow(number: int) -> None:
+        for rows in script.get(number, ()):
+            house.write(*rows)
+
+    moments.pass_by = follow
+    house.engine.spy = lambda _name, _args: moments.one()
+    house.write(MAIL, CRM, BILLING)
+    shift.pass_time(120)
+    return shift, moments.number
+
+
+def test_poke_at_any_moment() -> None:
+    """D1, D2: a write at any moment of a rebuild, that of its completion included, is acted upon,
+    by one more at the most."""
+    _, moments = rebuilt({})
+    assert moments > 20
+    for number in range(1, moments + 1):
+        shift, _ = rebuilt({number: [(MAIL, CRM)]})
+        shift.house.check_in_step()
+        assert shift.house.ends in (
+            [("rebuild", "succeeded")],
+            [("rebuild", "superseded"), ("rebuild", "succeeded")],
+            [("rebuild", "succeeded")] * 2,
+        ), number
+
+
+def test_there_and_back_at_any_moment() -> None:
+    """D7: what is written and taken back at any moment of a rebuild causes none more, unless
+    somebody has taken it up in between."""
+    _, moments = rebuilt({})
+    there_and_back = [(MAIL, CRM), (MAIL, CRM, BILLING)]
+    for number in range(1, moments + 1):
+        shift, _ = rebuilt({number: there_and_back})
+        shift.house.check_in_step()
+        assert shift.house.ends == [("rebuild", "succeeded")], number
 
 
 def test_cancelled_build(shift: Shift) -> None:

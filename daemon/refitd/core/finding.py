@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: The part of the server's queue of notifications in use from which on it is cause for concern:
+#: some session listens and never ends its transaction. When it is full, each COMMIT that notifies
+#: fails (https://www.postgresql.org/docs/current/sql-notify.html).
+QUEUE_ALARM = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -4,6 +4,7 @@
             asks for a look, while each worker's first look settles what a death left half done
     stop    SIGTERM sets a flag: a build is cancelled, a replacement is parked at a safe step,
             or finished where the old one is already stopped; then the leases are given up.
+            Postgres may be silent: nobody is waited for long then, and the leases run out.
             A second signal ends the process at once, which is safe too.
 
 A thread that ends before it was told to is an error: it is said, seen in the health, and the
@@ -15,6 +16,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -28,6 +30,9 @@ from refitd.shell.pulse import Pulse
 from refitd.shell.worker import Worker
 
 FORCED = 130
+
+#: How long the leases may take to be given up, and idle threads to end.
+FAREWELL_S = 3.0
 
 
 class Lifecycle:
@@ -164,9 +169,12 @@ class Lifecycle:
             if name.startswith("worker"):
                 thread.join()
         self._timer.stop()
-        self._keeper.resign()
-        for thread in self._threads.values():
-            thread.join(5.0)
+        self._begin("farewell", self._keeper.resign)
+        deadline = time.monotonic() + FAREWELL_S
+        for name, thread in self._threads.items():
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                self._log.warning("thread.abandoned", thread=name)
         self._log.info("daemon.stopped")
 
 

@@ -84,22 +84,23 @@ class Listener:
             return self._cut_off(error)
         return 0.0
 
-    def beat(self) -> None:
+    def beat(self) -> float | None:
         """Send a heartbeat through another connection; the pulse calls it every few seconds.
 
-        Raises `DatabaseError` when that one is broken.
+        Answers how much of the server's queue of notifications is in use, 0 to 1, where one was
+        sent. Raises `DatabaseError` when that connection is broken.
         """
         if self.state not in ("listening", "synced"):
-            return
+            return None
         with self._lock:
             if self._nonce:
-                return  # one at a time: the deadline is watched by the listening thread
+                return None  # one at a time: the deadline is watched by the listening thread
             self._count += 1
             self._nonce = f"{self._instance}:beat-{self._count}"
             self._sent_s = self._clock.now_s()
             nonce = self._nonce
         try:
-            self._leases.heartbeat(nonce)
+            return self._leases.heartbeat(nonce)
         except DatabaseError:
             with self._lock:
                 self._nonce = ""

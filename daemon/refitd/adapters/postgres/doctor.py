@@ -12,11 +12,10 @@ from psycopg.rows import TupleRow
 from refitd.adapters.postgres.connection import Connection
 from refitd.adapters.postgres.ear import PgEar
 from refitd.adapters.postgres.translation import translate
-from refitd.core.finding import Finding
+from refitd.core.finding import QUEUE_ALARM, Finding
 from refitd.errors import DatabaseError, RefitdError
 
 _OLDEST_VERSION = 140000
-_QUEUE_ALARM = 0.1
 _AS_IT_SAYS = "do what the message says"
 _MIGRATE = "run `refitd migrate` as the owner of the database"
 
@@ -64,7 +63,7 @@ def _queue(session: psycopg.Connection[TupleRow]) -> Finding:
     row = session.execute(_QUEUE).fetchone()
     assert row is not None
     used = f"{row[0]:.0%} of the notification queue is in use"
-    if row[0] < _QUEUE_ALARM:
+    if row[0] < QUEUE_ALARM:
         return Finding("notification queue", ok=True, detail=used)
     return Finding(
         "notification queue",

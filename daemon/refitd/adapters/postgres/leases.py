@@ -50,8 +50,10 @@ class PgLeases:
         with self._connection.use() as connection:
             connection.execute(self._RESIGN, [target, self._instance, epoch])
 
-    _HEARTBEAT = "select pg_notify('refitd_heartbeat', %s)"
+    _HEARTBEAT = "select pg_notification_queue_usage() from pg_notify('refitd_heartbeat', %s)"
 
-    def heartbeat(self, nonce: str) -> None:
+    def heartbeat(self, nonce: str) -> float:
         with self._connection.use() as connection:
-            connection.execute(self._HEARTBEAT, [nonce])
+            row = connection.execute(self._HEARTBEAT, [nonce]).fetchone()
+        assert row is not None
+        return float(row[0])
