@@ -2,7 +2,7 @@
 # needs it makes .venv from the locked requirements.
 #
 #   PYTHON=python3.13   the interpreter .venv is made of
-#   ARGS="-k lease"     more arguments for pytest
+#   ARGS="-k lease"     more arguments for pytest (`-n 0`: all by one process, for -s and --pdb)
 #   KEEP=1              `make demo` leaves everything up, DOWN=1 takes it down again
 
 PYTHON ?= python3
@@ -35,7 +35,7 @@ check: $(ready) ## format, lint, types, import contracts, spelling
 	$(bin)/codespell
 
 test: $(ready) ## every test, on a real engine and a real Postgres
-	$(bin)/python -m pytest $(ARGS)
+	$(bin)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 demo: $(ready) ## the main job, live, on real parts (KEEP=1 leaves it up)
 	KEEP=$(KEEP) $(bin)/python examples/demo

@@ -128,30 +128,38 @@ def _terminal(config: pytest.Config) -> Iterator[None]:
 # -- How many ran on real parts ----------------------------------------------------------------
 
 _REAL = {"engine": "a real engine", "postgres": "a real Postgres"}
-_marks = pytest.StashKey[dict[str, set[str]]]()
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Marks each test with the real parts that it asks for, itself or by a fixture."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks each test with the real parts that it asks for, itself or by a fixture.
+
+    Where several workers share the tests, those on the engine are for one of them, so that there
+    is one engine; and they come first, because they take longest.
+    """
     for item in items:
-        for part in _REAL.keys() & set(getattr(item, "fixturenames", ())):
+        for part in sorted(_REAL.keys() & set(getattr(item, "fixturenames", ()))):
             item.add_marker(part)
-    config.stash[_marks] = {
-        item.nodeid: {mark.name for mark in item.iter_markers()} & _REAL.keys() for item in items
-    }
+        real = [mark.name for mark in item.iter_markers() if mark.name in _REAL]
+        item.user_properties.append(("real", real))
+        if "engine" in real:
+            item.add_marker(pytest.mark.xdist_group("engine"))
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+@pytest.hookimpl(specname="pytest_collection_modifyitems", trylast=True)
+def pytest_engine_first(items: list[pytest.Item]) -> None:
+    """After whoever else sorts them."""
+    items.sort(key=lambda item: item.get_closest_marker("engine") is None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says how many tests ran, and how many of these on real parts."""
     ran = {
-        report.nodeid
+        report.nodeid: dict(report.user_properties).get("real", ())
         for outcome in ("passed", "failed")
         for report in terminalreporter.getreports(outcome)
         if report.when == "call"
     }
-    marks = config.stash.get(_marks, {})
-    on = Counter(mark for test in ran for mark in marks.get(test, ()))
+    on = Counter(part for parts in ran.values() for part in parts)
     parts = ", ".join(f"{on[part]} against {name}" for part, name in _REAL.items())
     terminalreporter.write_line(f"{len(ran)} tests ran, of these {parts}")

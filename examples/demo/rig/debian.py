@@ -1,9 +1,11 @@
 """Programs that this machine lacks, from Debian's packages: said first, asked where one can."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 from rig.missing import MissingPart
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
+_TERMINAL = Path("/dev/tty")
 
 
 def need(program: str, *packages: str, why: str) -> str:
@@ -40,16 +43,37 @@ def install(*packages: str, why: str) -> None:
         raise MissingPart(f"{why}: please install {names} (by the names that Debian gives them)")
     if os.geteuid() != 0:
         raise MissingPart(f"{why}: please install it with `sudo apt-get install {names}`")
-    _say_and_ask(f"{why}: installing Debian's {names}")
-    with _no_service_started():
+    with _one_at_a_time(), _no_service_started():
+        _say_and_ask(f"{why}: installing Debian's {names}")
         _apt_get("update")
         _apt_get("install", "--yes", "--no-install-recommends", *packages)
 
 
 def _say_and_ask(what: str) -> None:
     print(what, file=sys.stderr, flush=True)
-    if sys.stdin.isatty() and input("Go on? [Y/n] ").strip().lower() not in {"", "y", "yes"}:
+    if _answer("Go on? [Y/n] ") not in {"", "y", "yes"}:
         raise MissingPart(f"{what}: not wanted")
+
+
+def _answer(question: str) -> str:
+    """By the terminal itself, which is not the stdin of all that the rig is used by; empty where
+    there is none that can answer."""
+    try:
+        with _TERMINAL.open() as answers, _TERMINAL.open("w") as questions:
+            if os.tcgetpgrp(answers.fileno()) != os.getpgrp():
+                return ""  # in the background
+            print(question, end="", file=questions, flush=True)
+            return answers.readline().strip().lower()
+    except OSError:
+        return ""
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """apt-get does not wait for another's lock; two that the rig runs side by side do."""
+    with (Path(tempfile.gettempdir()) / "refitd-rig-apt.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _apt_get(*words: str) -> None:
