@@ -35,7 +35,7 @@ check: $(ready) ## format, lint, types, import contracts, spelling
 	$(bin)/codespell
 
 test: $(ready) ## every test, on a real engine and a real Postgres
-	$(bin)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(bin)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 demo: $(ready) ## the main job, live, on real parts (KEEP=1 leaves it up)
 	KEEP=$(KEEP) $(bin)/python examples/demo

@@ -134,16 +134,14 @@ _REAL = {"engine": "a real engine", "postgres": "a real Postgres"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks each test with the real parts that it asks for, itself or by a fixture.
 
-    Where several workers share the tests, those on the engine are for one of them, so that there
-    is one engine; and they come first, because they take longest.
+    Those on the engine come first, because they take longest. Where several workers share the
+    tests, each has an engine of its own, and what a file's tests share is there once.
     """
     for item in items:
         for part in sorted(_REAL.keys() & set(getattr(item, "fixturenames", ()))):
             item.add_marker(part)
         real = [mark.name for mark in item.iter_markers() if mark.name in _REAL]
         item.user_properties.append(("real", real))
-        if "engine" in real:
-            item.add_marker(pytest.mark.xdist_group("engine"))
 
 
 @pytest.hookimpl(specname="pytest_collection_modifyitems", trylast=True)

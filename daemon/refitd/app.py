@@ -186,6 +186,7 @@ class _Daemon:
             timing=house.settings.timing,
             watchdog_s=supervisor.watchdog_interval_s(),
             rescue=self._rescue,
+            hurry=self._hurry,
             stopping=house.stopping,
         )
 
@@ -206,6 +207,10 @@ class _Daemon:
 
     def _tick_missed(self, job: str, what: str, error: BaseException | None) -> None:
         self._log.warning("tick.missed", job=job, what=what, error=error)
+
+    def _hurry(self) -> None:
+        for connection in self._house.connections:
+            connection.hurry()
 
     def _rescue(self) -> None:
         house = self._house

@@ -70,6 +70,7 @@ class Daemon:
             timing=house.timing,
             watchdog_s=0.02,
             rescue=self._rescue,
+            hurry=lambda: None,
             stopping=self.stopping,
         )
 

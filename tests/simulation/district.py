@@ -431,6 +431,7 @@ class Daemon:
             log=self.log,
             timing=TIMING,
             watchdog_s=None,
+            hurry=lambda: None,
             rescue=partial(self._rescue, engine),
             stopping=self.stopping,
         )

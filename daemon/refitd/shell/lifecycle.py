@@ -4,7 +4,7 @@
             asks for a look, while each worker's first look settles what a death left half done
     stop    SIGTERM sets a flag: a build is cancelled, a replacement is parked at a safe step,
             or finished where the old one is already stopped; then the leases are given up.
-            Postgres may be silent: nobody is waited for long then, and the leases run out.
+            Postgres may be silent: no answer is waited for long (`hurry`), and the leases run out.
             A second signal ends the process at once, which is safe too.
 
 A thread that ends before it was told to is an error: it is said, seen in the health, and the
@@ -32,7 +32,7 @@ from refitd.shell.worker import Worker
 FORCED = 130
 
 #: How long the leases may take to be given up, and idle threads to end.
-FAREWELL_S = 3.0
+FAREWELL_S = 2.0
 
 
 class Lifecycle:
@@ -52,12 +52,13 @@ class Lifecycle:
         timing: Timing,
         watchdog_s: float | None,
         rescue: Callable[[], None],
+        hurry: Callable[[], None],
         stopping: threading.Event,
     ) -> None:
         self._workers, self._listener, self._pulse, self._keeper = workers, listener, pulse, keeper
         self._timer, self._journal, self._supervisor = timer, journal, supervisor
         self._log, self._timing = log, timing
-        self._watchdog_s, self._rescue = watchdog_s, rescue
+        self._watchdog_s, self._rescue, self._hurry = watchdog_s, rescue, hurry
         self._stopping = stopping
         self._threads: dict[str, threading.Thread] = {}
         self._dead: set[str] = set()
@@ -162,6 +163,7 @@ class Lifecycle:
     def _stop(self) -> None:
         self._log.info("daemon.stopping")
         self._supervisor.stopping()
+        self._hurry()
         for worker in self._workers:
             worker.wake()
         self._keeper.wake()

@@ -141,6 +141,8 @@ class Worker:
     def _try_later(self, event: str, error: RefitdError) -> None:
         self._troubles += 1
         self._say(event, error)
+        if self._stopping.is_set():
+            return
         with suppress(DatabaseError):
             self._journal.set_problem(self.name, str(error))
         delay_s = retry_delay_s(self._troubles, 0.5, self._timing.suspect_poll_s)

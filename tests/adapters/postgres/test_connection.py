@@ -123,6 +123,24 @@ class TestCutOff:
         assert backend(connection) != first
         connection.close()
 
+    def test_hurried_in_use(self, wired: str, proxy: Proxy) -> None:
+        """L13: once the daemon is to stop, neither a statement that waits on a silent wire nor a
+        connection that nobody answers is waited for longer than a moment."""
+        connection = Connection(wired, "test")
+        backend(connection)
+        proxy.silence()
+        hurrying = threading.Timer(0.2, connection.hurry)
+        hurrying.start()
+        for bound_s in (2.0, 3.0):
+            began = time.monotonic()
+            with pytest.raises(DatabaseUnavailable), connection.use(60) as session:
+                session.execute("select 1")
+            assert time.monotonic() - began < bound_s
+        hurrying.join()
+        proxy.heal()
+        backend(connection)
+        connection.close()
+
     def test_silence_within_a_renewal(self, wired: str, proxy: Proxy) -> None:
         """L4: a renewal on a silent wire ends with an error within the common bound."""
         connection = Connection(wired, "test")

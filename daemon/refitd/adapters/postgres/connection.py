@@ -22,6 +22,8 @@ from refitd.adapters.postgres.wire import DEADLINE_S, Wire
 
 #: An answer that was on its way when the wire came under suspicion arrives within this.
 GRACE_S = 1.0
+#: The shortest that libpq waits for a connection.
+HURRIED_CONNECT_S = 2
 
 
 class Connection:
@@ -36,6 +38,7 @@ class Connection:
         self._lock = threading.Lock()
         self._in_use: Wire | None = None
         self._doubts = self._doubted = 0
+        self._hurried = False
 
     @contextmanager
     def use(self, deadline_s: float = DEADLINE_S) -> Iterator[psycopg.Connection[TupleRow]]:
@@ -43,7 +46,7 @@ class Connection:
         with self._lock:
             wire = self._in_use = self._take()
             try:
-                with wire.deadline(deadline_s):
+                with wire.deadline(min(deadline_s, GRACE_S) if self._hurried else deadline_s):
                     yield wire.connection
             except psycopg.Error as error:
                 ours = wire.our_error(error)
@@ -63,17 +66,27 @@ class Connection:
         """Its wire may be dead: an idle one is not used again, and a statement that is `under_way`
         is given no more than a moment where that is doubted too. Any thread; at once."""
         self._doubts += 1
-        wire = self._in_use
-        if under_way and wire is not None:
-            late = threading.Timer(GRACE_S, wire.cut)
-            late.daemon = True
-            late.start()
+        if under_way:
+            self._cut_soon()
+
+    def hurry(self) -> None:
+        """From now on nothing is waited for longer than a moment, what is under way included: the
+        daemon is to stop, and whoever starts next does what was not written. Any thread; at once."""
+        self._hurried = True
+        self._cut_soon()
 
     @contextmanager
     def transaction(self, deadline_s: float = DEADLINE_S) -> Iterator[psycopg.Connection[TupleRow]]:
         """All of it or nothing."""
         with self.use(deadline_s) as connection, connection.transaction():
             yield connection
+
+    def _cut_soon(self) -> None:
+        wire = self._in_use
+        if wire is not None:
+            late = threading.Timer(GRACE_S, wire.cut)
+            late.daemon = True
+            late.start()
 
     def _take(self) -> Wire:
         """The one that is there, unless it was doubted, or a new one."""
@@ -82,7 +95,7 @@ class Connection:
             wire.drop()
             wire = None
         self._doubted = self._doubts
-        return wire or Wire(self._dsn, self._name)
+        return wire or Wire(self._dsn, self._name, HURRIED_CONNECT_S if self._hurried else None)
 
     def close(self) -> None:
         """Let go of it; the next use opens a new one."""

@@ -28,10 +28,11 @@ DEADLINE_S = 5.0
 class Wire:
     """One open connection, autocommit, with its cutter. Raises our errors on opening."""
 
-    def __init__(self, dsn: str, name: str) -> None:
+    def __init__(self, dsn: str, name: str, connect_s: int | None = None) -> None:
+        """`connect_s`: how long to wait for it, where that is not for the DSN to say."""
         self._place = place(dsn)
         try:
-            self.connection = psycopg.connect(prepare(dsn, name), autocommit=True)
+            self.connection = psycopg.connect(prepare(dsn, name, connect_s), autocommit=True)
         except psycopg.Error as error:
             raise translate(error, self._place) from error
         self._socket = socket.socket(fileno=os.dup(self.connection.fileno()))
