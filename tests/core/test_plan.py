@@ -316,6 +316,16 @@ def test_failed_build_and_toggle() -> None:
         assert isinstance(decide(TARGET, want, snapshot, CONTAINER), kind)
 
 
+def test_requested_rebuild_that_failed_and_toggle() -> None:
+    """Nor does a build of the very list that runs, asked for and failed, stand in the way of a
+    toggle: it says nothing of what runs."""
+    bar = (failed(want_of(*BASE)),)
+    decision = decide(
+        TARGET, want_of(BILLING, OFF), snapshot_of(BILLING, OFF, quarantine=bar), CONTAINER
+    )
+    assert isinstance(decision, Restart)
+
+
 def test_failed_build_and_restart_request() -> None:
     """A restart can be had meanwhile, too."""
     want = want_of(*BASE, NEW)

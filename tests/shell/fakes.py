@@ -51,7 +51,7 @@ class FakeGit:
 
     def __init__(self) -> None:
         self.head = "c" * 40
-        self.error: RefitdError | None = None
+        self.error: Exception | None = None
 
     def commit(self, source: Source) -> str:
         """Where it points."""

@@ -239,6 +239,17 @@ def test_once() -> None:
     assert (result.state, result.ok) == ("failed", False)
 
 
+def test_once_with_a_toggle_and_a_failed_build() -> None:
+    """What failed is a failure, though a toggle was served after it."""
+    daemon = Daemon()
+    daemon.house.settle()
+    daemon.house.engine.script_builds(Build(error="broken"))
+    daemon.house.write(BILLING, off(CRM), MAIL)
+    result = look_once(daemon)
+    assert (result.action, result.state, result.ok) == ("restart", "succeeded", False)
+    assert result.error
+
+
 def test_once_beside_a_daemon() -> None:
     """Where a daemon holds the lease, it does the work."""
     daemon = Daemon()

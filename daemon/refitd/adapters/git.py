@@ -15,7 +15,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import urllib3.exceptions
-from dulwich.client import HTTPProxyUnauthorized, HTTPUnauthorized, InvalidWants
+from dulwich.client import (
+    HTTPProxyUnauthorized,
+    HTTPUnauthorized,
+    InvalidWants,
+    StrangeHostname,
+)
 from dulwich.errors import GitProtocolError, HangupException, NotGitRepository, NotTreeError
 from dulwich.index import build_index_from_tree
 from dulwich.object_store import tree_lookup_path
@@ -114,6 +119,14 @@ def _translated(source: Source) -> Iterator[None]:
         raise SourceRefused(f"there is no git repository at {where}") from error
     except (GitProtocolError, OSError, urllib3.exceptions.HTTPError) as error:
         raise _as_ours(where, error) from error
+    except StrangeHostname as error:
+        raise SourceRefused(f"{where} is no git URL: its host is an option to ssh") from error
+    except (ValueError, LookupError, AssertionError) as error:
+        # A login page, a proxy's error page: dulwich takes it for git's answer and stumbles.
+        text = redact(" ".join(str(error).split()))[:200]
+        raise SourceUnavailable(
+            f"{where} does not answer as a git server does (is it a repository's address?): {text}"
+        ) from error
 
 
 def _as_ours(where: str, error: Exception) -> SourceError:

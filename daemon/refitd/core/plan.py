@@ -108,7 +108,8 @@ def _act(  # noqa: PLR0911 - one answer a case, in order of weight
     if _asked(snapshot.requests, "restart"):
         return Restart("a restart was requested", answered)
     toggled = _toggled(want.desired, record) | _unseen(want.desired, record, snapshot, container)
-    run_barred = None if retry else _barred(want, record.build_key, snapshot)
+    # What did not build says nothing of what runs: only a failed proof bars a restart.
+    run_barred = None if retry else _barred(want, record.build_key, snapshot, proofs_only=True)
     if toggled and not run_barred:
         return Restart(f"switched on or off: {_list(toggled)}", retry)
     barred = build_barred or (run_barred if toggled else None)
@@ -166,9 +167,13 @@ def still_barred(want: Wanted, snapshot: Snapshot) -> tuple[Quarantine, ...]:
     return tuple(e for e in snapshot.quarantine if _concerns(e, want, snapshot.record))
 
 
-def _barred(want: Wanted, key: str, snapshot: Snapshot) -> Quarantine | None:
+def _barred(
+    want: Wanted, key: str, snapshot: Snapshot, *, proofs_only: bool = False
+) -> Quarantine | None:
     """The quarantine entry, if any, that forbids an image of build key `key` for now."""
     for entry in snapshot.quarantine:
+        if proofs_only and entry.run_key is None:
+            continue
         waits = entry.retry_at is None or entry.retry_at > snapshot.at
         if waits and _matches(entry, want, key):
             return entry

@@ -20,6 +20,7 @@ from refitd.errors import (
     BuildCancelled,
     BuildFailed,
     EngineError,
+    RefitdError,
     ReplacementRefused,
     SourceError,
 )
@@ -82,6 +83,13 @@ class Deployer:
                 raise
             self._cancels = 0
             self._conclusion.of_failure(deployment, error, self._fresh())
+        except RefitdError:
+            raise
+        except Exception as error:  # a mistake of ours: on record, and not made again and again
+            if not self._is_under_way(deployment):
+                unforeseen = BuildFailed(f"unforeseen, see the daemon's log: {error!r}")
+                self._conclusion.of_failure(deployment, unforeseen, self._fresh())
+            raise
         else:
             self._cancels = 0
         return deployment.id

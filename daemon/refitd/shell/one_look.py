@@ -46,16 +46,17 @@ def once(
 def _look(reconciler: Reconciler, journal: Journal) -> OnceResult:
     name = reconciler.target.name
     last: int | None = None
+    problem: str | None = None
     for _ in range(MOST_LOOKS):
         looked = reconciler.look("request", ripe=lambda _: True, cancelled=lambda _: False)
         last = looked.deployment_id or last
         if isinstance(looked.decision, Nothing) and not looked.again:
+            problem = looked.decision.problem
             if last is None:
-                problem = looked.decision.problem
                 return OnceResult(name, "", looked.decision.reason, "nothing", problem)
             break
     deployment = journal.deployment(last) if last is not None else None
     assert deployment is not None, "what was opened is there"
-    return OnceResult(
-        name, deployment.action, deployment.reason, deployment.state, deployment.error
-    )
+    # What failed and is set aside is a failure, whatever else succeeded after it.
+    error = deployment.error or problem
+    return OnceResult(name, deployment.action, deployment.reason, deployment.state, error)

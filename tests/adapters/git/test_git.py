@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -117,6 +119,35 @@ def test_silence(remote: DulwichGit, silent: int, scheme: str) -> None:
     """A server that accepts and says nothing is not waited for for ever."""
     with pytest.raises(SourceUnavailable):
         remote.commit(Source(repo=f"{scheme}://127.0.0.1:{silent}/core.git"))
+
+
+class _LoginPage(BaseHTTPRequestHandler):
+    """What a proxy that wants people to log in answers to everything."""
+
+    def do_GET(self) -> None:
+        """Status 200, and no git."""
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<html>log in first</html>")
+
+    def log_message(self, *_: object) -> None:
+        """Not into the test's output."""
+
+
+def test_answer_that_is_not_git_s(remote: DulwichGit) -> None:
+    """A page in git's place is a source that is not to be had now, by name; nothing crashes."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _LoginPage) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        where = f"http://127.0.0.1:{server.server_port}/core"
+        with pytest.raises(SourceUnavailable, match="does not answer as a git server does"):
+            remote.commit(Source(repo=where))
+        server.shutdown()
+
+
+def test_host_that_is_an_option(remote: DulwichGit) -> None:
+    """A host that ssh would take for an option is refused."""
+    with pytest.raises(SourceRefused, match="an option to ssh"):
+        remote.commit(Source(repo="ssh://-oProxyCommand=true/core.git"))
 
 
 def test_no_credentials_in_messages(remote: DulwichGit) -> None:

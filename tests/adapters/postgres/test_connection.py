@@ -309,6 +309,8 @@ class TestRefusals:
             "host=db password='hunter2",
             "hunter2",
             "hots=hunter2",
+            "postgresql://refitd:hunter2/more@db/panel",
+            "postgresql://refitd:more@hunter2@db/panel",
         ],
     )
     def test_dsn(self, dsn: str) -> None:

@@ -59,6 +59,14 @@ def place(dsn: str) -> str:
 
 
 def _parse(dsn: str) -> dict[str, str | int | None]:
+    _scheme, uri, rest = dsn.partition("://")
+    user, at, place_ = rest.partition("?")[0].partition("@")
+    if uri and at and ("@" in place_ or "/" in user):
+        # libpq would take a part of the password for the host, and say so.
+        raise DatabaseRefused(
+            "the DSN cannot be read: a `@` or `/` in its user or password must be written"
+            " %40 or %2F"
+        )
     try:
         return dict(conninfo_to_dict(dsn))
     except psycopg.Error:
