@@ -35,7 +35,7 @@ class Panel:
     def sql(self, statement: Query, *params: object) -> list[tuple[Any, ...]]:
         """Run one statement, as its own transaction; answer its rows."""
         cursor = self._session.execute(statement, params or None)
-        return cursor.fetchall() if cursor.description else []
+        return cursor.fetchall() if cursor.description is not None else []
 
     def value(self, statement: Query, *params: object) -> Any:  # any column's
         """The only column of the only row."""

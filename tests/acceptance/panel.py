@@ -60,7 +60,7 @@ class Panel:
         """Run a statement in a transaction of its own."""
         with psycopg.connect(self.dsn, autocommit=True, row_factory=dict_row) as connection:
             cursor = connection.execute(statement.encode(), values)
-            return cursor.fetchall() if cursor.description else []
+            return cursor.fetchall() if cursor.description is not None else []
 
     def install(self, *ids: str, enabled: bool = True) -> None:
         """Insert rows, each in its own transaction."""

@@ -229,7 +229,7 @@ def test_soak(trio: Trio, postgres: Postgres) -> None:
     ]
     assert not wrong, wrong
     assert ends["rebuild", "succeeded"] <= len(writer.bursts) + retried
-    assert not trio.panel.sql("select from refitd.change where handled_at is null")
+    assert not trio.panel.sql("select id from refitd.change where handled_at is null")
     _check_flat(sizes)
 
 

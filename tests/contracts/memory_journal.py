@@ -88,6 +88,8 @@ class MemoryDatabase:
     queue_in_use: float = 0.0
     #: The number of the next change, where it was drawn before: commits come in any order.
     next_id: int | None = None
+    #: When its statement ran, where its transaction took its time to commit.
+    next_at: datetime | None = None
     _drawn: int = 0
 
     def reserve(self) -> int:
@@ -112,7 +114,7 @@ class MemoryDatabase:
         came_or_went = _difference(before, rows, lambda row: (row.id, row.version))
         id_ = self.next_id or self.reserve()
         effect = "rebuild" if came_or_went else "restart"
-        change = Change(id_, effect, tuple(sorted(moved)), self.at)  # type: ignore[arg-type]
+        change = Change(id_, effect, tuple(sorted(moved)), self.next_at or self.at)  # type: ignore[arg-type]
         self.changes[id_] = ChangeRow(target, change)
         self.notify("refitd", "")
 

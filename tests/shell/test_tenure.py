@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from refitd.core import labels
-from refitd.core.container import CreateRequest
+from refitd.core.container import CreateRequest, EngineInfo
 from refitd.errors import DatabaseUnavailable, EngineUnavailable, LeaseLost
 from refitd.shell.keeper import Keeper
 from refitd.shell.tenure import Tenure
@@ -226,6 +226,21 @@ def test_keeper_is_wakened(both: Two) -> None:
     assert not thread.is_alive()
 
 
+def test_resigned_while_it_asks(both: Two) -> None:
+    """A keeper that was told to stop while it asks the engine for evidence takes no lease after."""
+    keeper = both.keeper()
+    info = both.engine.info
+
+    def meanwhile() -> EngineInfo:
+        keeper.resign()
+        return info()
+
+    both.engine.info = meanwhile  # type: ignore[method-assign]
+    keeper.take()
+    assert not both.one.held
+    assert both.two.ask("engine")
+
+
 def test_keeper_loses(both: Two) -> None:
     """One that was lost is said."""
     keeper = both.keeper()
@@ -258,13 +273,13 @@ def test_keeper_in_trouble(both: Two) -> None:
     keeper.keep()
     assert len(both.log.facts("lease.unkept")) == 1
     assert both.one.held
-    keeper.resign()
-    assert len(both.log.facts("lease.unresigned")) == 1
     both.database.down = False
     keeper.keep()
     both.database.down = True
     keeper.keep()
     assert len(both.log.facts("lease.unkept")) == 2
+    keeper.resign()
+    assert len(both.log.facts("lease.unresigned")) == 1
 
 
 def test_keeper_without_an_engine(both: Two) -> None:

@@ -12,7 +12,7 @@ import pytest
 from refitd.core import labels
 from refitd.core.module import Row
 from refitd.core.rollout import Seen
-from refitd.errors import EngineRefused, SourceRefused
+from refitd.errors import DatabaseUnavailable, EngineRefused, SourceRefused
 from refitd.shell.drive import Parked
 from refitd.shell.keeper import Keeper
 from refitd.shell.outage import OutageMeter
@@ -230,3 +230,37 @@ def test_a_lease_that_was_lost_is_taken_again_with_evidence() -> None:
 
     assert house.tenure.held
     assert house.database.leases[NAME].engine_id == "model-engine"
+
+
+def test_unforeseen(house: House) -> None:
+    """A mistake of ours while an image is made crashes once: it is on record, and not made again
+    and again."""
+    house.git.error = ZeroDivisionError("a mistake")
+    house.write(BILLING, CRM, MAIL)
+    with pytest.raises(ZeroDivisionError):
+        house.look()
+    house.git.error = None
+    house.settle()
+
+    assert house.ends == [("rebuild", "failed")]
+    assert "a mistake" in (house.deployments[0].error or "")
+
+
+def test_a_database_that_goes_silent_in_a_critical_section(house: House) -> None:
+    """Once it did not answer there, it is not asked again until the section is over: each answer
+    that is waited for would be so much more of an outage."""
+
+    def spy(name: str, args: tuple[str, ...]) -> None:
+        if name == "stop" and house.engine._readable(args[0]) == "api":
+            house.database.down = True
+
+    house.engine.spy = spy
+    house.write(BILLING, CRM, MAIL)
+    with pytest.raises(DatabaseUnavailable):
+        house.settle()
+
+    proven = house.engine.container("api-successor-1")
+    assert proven
+    assert (proven.state, proven.health) == ("running", "healthy")
+    assert len(house.log.facts("journal.unwritten")) == 1
+    assert house.log.facts("enabled.unread") == []

@@ -122,6 +122,29 @@ def test_taking_over_in_the_middle_of_a_drizzle(shift: Shift) -> None:
     assert shift.house.ends == [("rebuild", "succeeded")]
 
 
+def test_long_transaction(shift: Shift) -> None:
+    """What was written long before it was committed is waited after like anything just heard: the
+    burst that begins with the commit is one rebuild."""
+    shift.house.database.next_at = shift.house.database.at
+    shift.house.clock.sleep(60.0)
+    shift.house.write(BILLING, CRM, MAIL)
+    shift.house.database.next_at = None
+    shift.pass_time(1.0)
+    assert shift.house.deployments == []
+    shift.house.write(BILLING, CRM)
+    shift.pass_time(60.0)
+
+    assert shift.house.deployments == []
+
+
+def test_tick_that_is_lost(shift: Shift) -> None:
+    """A poke wakes the worker by itself, to reckon for how long to sleep: without any tick a look
+    comes all the same."""
+    shift.house.write(BILLING, CRM, MAIL)
+    assert shift.worker._wakened.is_set()
+    assert shift.worker._idle_s() <= 0.5
+
+
 def test_toggle_is_served_first(shift: Shift) -> None:
     """A toggle acts after half a second."""
     shift.house.write(BILLING, off(CRM))

@@ -111,6 +111,7 @@ class Driver:
         """
         self._refusals, self._silences, self._extended = 0, 0, False
         self._left_over: set[str] = set()
+        self._mute = False
         self._observer.begin()
         log = self._log.bind(deployment=deployment.id, epoch=goal.epoch)
         waited_for, critical = "", False
@@ -127,6 +128,7 @@ class Driver:
             critical = in_critical_section(goal, seen)
             if critical and not self._extended:
                 self._extend_late(seen)
+            self._mute = self._mute and critical
             if self._extended and not critical:
                 self._tenure.relax()
                 self._extended = False
@@ -313,15 +315,22 @@ class Driver:
         The run key is that of what is being proven: what the old one reads when it is put back
         must not be barred in its place.
         """
+        if self._mute:
+            return
         try:
             self._journal.amend(deployment, self._reading.take(proving=proving))
         except DatabaseError as error:
+            self._mute = True
             self._log.warning("enabled.unread", deployment=deployment.id, error=str(error))
 
     def _write(self, critical: bool, deployment: Deployment, amendment: Amendment) -> None:  # noqa: FBT001
         self._guarded(critical, lambda: self._journal.amend(deployment, amendment))
 
     def _guarded(self, critical: bool, write: Callable[[], None]) -> None:  # noqa: FBT001
+        """In a critical section a write may fail; and once Postgres did not answer it is not asked
+        again until that is over, since each answer waited for is so much more of an outage."""
+        if critical and self._mute:
+            return
         try:
             write()
         except LeaseLost:
@@ -329,6 +338,7 @@ class Driver:
         except RefitdError as error:
             if not critical:
                 raise
+            self._mute = isinstance(error, DatabaseError)
             self._log.warning("journal.unwritten", error=str(error))
 
     def _park_if_stopping(self, error: RefitdError) -> None:

@@ -34,6 +34,8 @@ class Keeper:
         self._stopping = stopping
         self._wakened = threading.Event()
         self._trouble = ""
+        self._asking = threading.Lock()
+        self._resigned = False
 
     def run(self) -> None:
         """The thread's body: until `stopping`."""
@@ -73,7 +75,7 @@ class Keeper:
 
     def _take(self, tenure: Tenure) -> None:
         before, had = tenure.held, tenure.is_ours_to_renew
-        if tenure.ask(*self._evidence(tenure)):
+        if self._ask(tenure):
             self._log.info("lease.taken", target=tenure.target, epoch=tenure.epoch)
             self._gained(tenure.target, "lease")
         elif tenure.held and not before:
@@ -84,12 +86,19 @@ class Keeper:
             self._take(tenure)  # anew, and with evidence: it may just have run out
 
     def resign(self) -> None:
-        """Give all leases up, so that another daemon takes over at once."""
+        """Give all leases up, so that another daemon takes over at once; none is taken after."""
+        with self._asking:
+            self._resigned = True
         for tenure in self._tenures:
             try:
                 tenure.resign()
             except DatabaseError as error:
                 self._log.warning("lease.unresigned", target=tenure.target, error=str(error))
+
+    def _ask(self, tenure: Tenure) -> bool:
+        evidence = self._evidence(tenure)  # the engine may take its time, and we be told to stop
+        with self._asking:
+            return not self._resigned and tenure.ask(*evidence)
 
     def _evidence(self, tenure: Tenure) -> tuple[str, int]:
         """The engine's id, and the highest epoch on the labels of what was made for the target.

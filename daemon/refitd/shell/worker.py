@@ -54,6 +54,7 @@ class Worker:
             self._burst = poke(self._burst, self._clock.now_s(), wake)
             self._pokes += 1
         self._set_alarm()
+        self._wakened.set()  # should the tick be lost, it has been reckoned with how long to sleep
 
     def wake(self) -> None:
         """See whether something is due. Any thread; also how `stopping` is noticed."""
@@ -107,7 +108,9 @@ class Worker:
 
         def may_build(found: Snapshot) -> bool:
             nonlocal first_s
-            if found.changes:
+            # The rows bear the time of their statements, which a transaction that took long to commit
+            # left far behind: what was heard of as it came counts from then.
+            if found.changes and burst.wakes != ("notify",):
                 by_rows_s = now_s - waited_s(found.changes, found.at)
                 first_s = min(by_rows_s, now_s if first_s is None else first_s)
             waited = first_s is not None and now_s - first_s >= timing.longest_wait_s
