@@ -16,6 +16,8 @@ from refitd.core.container import Json
 
 COMPOSE = "com.docker.compose."
 COMPOSE_IMAGE = COMPOSE + "image"
+#: On each container that compose made, and on no image.
+COMPOSE_HASH = COMPOSE + "config-hash"
 #: Compose's own note to itself while it replaces a container.
 COMPOSE_REPLACE = COMPOSE + "replace"
 
@@ -82,9 +84,10 @@ def _env(have: Json, base: Json, final_name: str) -> list[str]:
 
 
 def _labels(have: Json, base: Json, plan: Clone) -> dict[str, str]:
+    asked = _compose(have) | entries(have.get("Labels"), base.get("Labels"))
     theirs = {
         key: value
-        for key, value in entries(have.get("Labels"), base.get("Labels")).items()
+        for key, value in asked.items()
         if not key.startswith(labels.PREFIX) and key != COMPOSE_REPLACE
     }
     if plan.kind == "canary":  # compose must not count it among the service's containers
@@ -92,3 +95,15 @@ def _labels(have: Json, base: Json, plan: Clone) -> dict[str, str]:
     elif plan.compose_image and COMPOSE_IMAGE in theirs:
         theirs[COMPOSE_IMAGE] = plan.compose_image
     return theirs | dict(plan.labels)
+
+
+def _compose(have: Json) -> dict[str, str]:
+    """What compose wrote on a container that it made.
+
+    It writes project, service and its version on the images that it builds, too. Subtracted, they
+    would be lost with that image, and the container with them: compose would make it anew.
+    """
+    all_labels: dict[str, str] = have.get("Labels") or {}
+    if COMPOSE_HASH not in all_labels:
+        return {}
+    return {key: value for key, value in all_labels.items() if key.startswith(COMPOSE)}
