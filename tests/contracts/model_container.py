@@ -118,6 +118,8 @@ class ModelContainer:
     def health(self, now_s: float) -> str | None:
         if not self.behaviour.has_healthcheck or self.life == "created":
             return None
+        if self.life == "stopped":
+            return "unhealthy"  # as engines call it once nobody checks any more
         due = now_s - self.started_s >= self.behaviour.after_s
         return self.behaviour.does if due and self.life in ("started", "paused") else "starting"
 

@@ -146,6 +146,9 @@ def test_fallen_in_its_watch_window() -> None:
     assert fell_over(seen("exited", exit_code=137, inspect=oom)) == "it ran out of memory"
     for code in (0, 137, 143):
         assert fell_over(seen("exited", exit_code=code)) is None
+        assert fell_over(seen("exited", exit_code=code, health="unhealthy")) is None
+        taken = {"State": {"Error": "port is already allocated"}}
+        assert "port is" in (fell_over(seen("exited", exit_code=code, inspect=taken)) or "")
 
 
 def test_long_output() -> None:

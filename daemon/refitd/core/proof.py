@@ -109,20 +109,26 @@ def misplaced(container: Container) -> str | None:
 def fell_over(container: Container | None, restarts: int = 0) -> str | None:
     """Why a container that was once proven counts as fallen, if it does.
 
-    Stopped by a person (exit code 0, or the signals that `docker stop` sends) it does not.
+    Stopped by a person (exit code 0, or the signals that `docker stop` sends) it does not: though
+    the engine calls the health of whatever is stopped unhealthy.
     """
     if container is None:
         return None
-    if container.health == "unhealthy":
+    if container.runs and container.health == "unhealthy":
         return "its health check failed: " + (last_check_output(container) or "no output")
     if container.state == "restarting" or container.restart_count > restarts:
         return f"it fell over (exit code {container.exit_code})"
-    killed = bool((container.inspect.get("State") or {}).get("OOMKilled"))
-    if container.state in ("exited", "dead") and (
-        killed or container.exit_code not in (0, 137, 143)
-    ):
-        return "it ran out of memory" if killed else f"it exited with code {container.exit_code}"
-    return None
+    return _why_it_ended(container) if container.state in ("exited", "dead") else None
+
+
+def _why_it_ended(container: Container) -> str | None:
+    state = container.inspect.get("State") or {}
+    if state.get("OOMKilled"):
+        return "it ran out of memory"
+    if state.get("Error"):  # the engine keeps the exit code of the time before
+        return f"it could not be started again: {state['Error']}"
+    stopped = container.exit_code in (0, 137, 143)
+    return None if stopped else f"it exited with code {container.exit_code}"
 
 
 def last_check(container: Container) -> str:

@@ -172,7 +172,10 @@ def _back(goal: Goal, seen: Seen, cause: str) -> Iterator[Step | Outcome]:
     """
     old, successor = seen.old, seen.successor
     if old is None:
-        yield from _clear_up(seen)
+        if (
+            successor is None or successor.name != goal.name
+        ):  # else it is all there is to go on with
+            yield from _clear_up(seen)
         yield Failed(f"{cause}; and the old container is gone, there is nothing to go back to")
     assert old is not None
     yield from _start_old_again(goal, old, successor)

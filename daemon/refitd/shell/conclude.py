@@ -114,6 +114,21 @@ class Conclusion:
         self._log.info("container.retired", container=retiree.container_id, name=retiree.name)
         self.prune_images(previous=retiree.image_id)
 
+    def keep_down(self, retiree: Retiree) -> None:
+        """What was replaced is not to serve beside what replaced it. `docker compose start` and
+        `restart` start all containers of a service, and it still bears the service's names."""
+        try:
+            container = self._engine.container(retiree.container_id)
+            if container is None or not container.runs or container.name == self._target.container:
+                return
+            self._engine.stop(retiree.container_id)
+        except EngineError as error:  # the next look tries again
+            self._log.warning("container.left_running", name=retiree.name, error=str(error))
+            return
+        self._log.warning(
+            "container.stopped_again", container=retiree.container_id, name=retiree.name
+        )
+
     def sweep(self, snapshot: Snapshot, seen_before: Collection[str]) -> frozenset[str]:
         """Remove what nobody needs and was there at the look before, too: what has just appeared
         may be somebody's who is at work (`refitd plan` probes without a lease). Answers what was

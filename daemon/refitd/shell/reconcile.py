@@ -164,6 +164,8 @@ class Reconciler:
                 return self._deployer.roll_back(retiree.deployment_id, why, wake)
             if retiree.due_at <= snapshot.at:
                 self._conclusion.retire(retiree)
+            elif watched and container is not None and container.runs and not snapshot.paused:
+                self._conclusion.keep_down(retiree)
         return False
 
     def _serve_switches(self, snapshot: Snapshot) -> Snapshot:
