@@ -40,7 +40,8 @@ test: $(ready) ## every test, on a real engine and a real Postgres
 demo: $(ready) ## the main job, live, on real parts (KEEP=1 leaves it up)
 	KEEP=$(KEEP) $(bin)/python examples/demo
 
-bench: $(ready) .venv-bench/.ready ## latency, cost at rest, recovery after faults, beside others (ROUNDS=3)
+bench: $(ready) .venv-bench/.ready ## fidelity, latency, cost at rest, recovery after faults, beside others (ROUNDS=3)
+	$(measure).fidelity
 	$(measure).latency
 	$(measure).rest --peers .venv-bench/bin/python
 	$(measure).recovery --peers .venv-bench/bin/python --rounds $(ROUNDS) --json .cache/bench/recovery.json
