@@ -86,7 +86,8 @@ def undergo(
     container = client.containers.get(case.name)
     there = tuple(path for path in DATA if _is_mounted(container.attrs, path))
     for path in there:
-        container.exec_run(["sh", "-c", f"echo kept > {path}/note"])
+        written = container.exec_run(["sh", "-c", f"echo kept > {path}/note"], user="root")
+        assert written.exit_code == 0, written.output
     for generation in range(1, len(case.images)):
         _tag(client, case, generation)
         renewal.renew()
