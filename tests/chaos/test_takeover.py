@@ -54,7 +54,9 @@ def test_killed_in_a_critical_section_and_back(trio: Trio) -> None:
     print(f"serving again {now_s() - began_s:.2f} s after the start")
     a.daemon.wait_for("deployment.ended", result="succeeded")
     trio.wait_until_settled()
-    assert [(each.holder, each.epoch) for each in trio.tenancies()] == [("a", 1), ("a", 2)]
+    first, second = trio.tenancies()
+    assert (first.holder, second.holder) == ("a", "a")
+    assert second.epoch == first.epoch + 1  # not 1 and 2: another panel's labels may be a floor
     assert trio.out_of_turn() == NOBODY
 
 
@@ -87,7 +89,8 @@ def test_an_epoch_that_went_back(trio: Trio) -> None:
     trio.panel.install("mail")
     a.daemon.wait_for("deployment.ended", result="succeeded")
     seen = int(trio.panel.container().labels[labels.EPOCH])
-    assert seen == 4
+    assert seen == trio.tenancies()[-1].epoch
+    assert len(trio.tenancies()) == 4
     trio.panel.sql("delete from refitd.lease")
     until(lambda: trio.tenancies()[-1].epoch > seen, "it is held again, under a later epoch")
     trio.panel.install("search")
