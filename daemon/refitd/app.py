@@ -5,6 +5,7 @@ Each function is what a command of the CLI asks for. Nothing is decided here.
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -251,13 +252,13 @@ def once(settings: Settings, target: str | None) -> Sequence[OnceResult]:
 
 
 def plan(settings: Settings, target: str | None) -> Sequence[PlanView]:
-    """`refitd plan`: what would be done now. Nothing is touched but a probe container."""
+    """`refitd plan`: what would be done now. Containers are made for a look, and removed."""
     engine = DockerEngine(settings.docker_host)
     own = own_container_id()
     views = []
     for each in _chosen(settings, target):
         journal = PgJournal(Connection(settings.dsn, "refitd plan"), "plan")
-        cloner = Cloner(engine, each, "plan")
+        cloner = Cloner(engine, each, "plan", mark=secrets.token_hex(4))
         views.append(foresight.plan(each, engine, DulwichGit(), journal, cloner, own))
     return views
 
@@ -274,14 +275,22 @@ def desk(settings: Settings) -> Iterator[Desk]:
 
 def doctor(settings: Settings) -> Sequence[Finding]:
     """`refitd doctor`."""
-    return Doctor(
-        targets=settings.targets,
-        engine=DockerEngine(settings.docker_host),
-        git=DulwichGit(),
-        database=lambda: postgres.examine(settings.dsn),
-        state_dir=settings.state_dir,
-        own_id=own_container_id(),
-    ).findings()
+    with ExitStack() as stack:
+
+        def journal() -> PgJournal:
+            connection = Connection(settings.dsn, "refitd doctor")
+            stack.callback(connection.close)
+            return PgJournal(connection, "doctor")
+
+        return Doctor(
+            targets=settings.targets,
+            engine=DockerEngine(settings.docker_host),
+            git=DulwichGit(),
+            database=lambda: postgres.examine(settings.dsn),
+            journal=journal,
+            state_dir=settings.state_dir,
+            own_id=own_container_id(),
+        ).findings()
 
 
 def migrate(settings: Settings) -> Sequence[str]:

@@ -11,7 +11,8 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from refitd.core.building import BuildLine, BuildRequest
-from refitd.core.container import Container, CreateRequest, EngineInfo, Image, Json
+from refitd.core.clone.residence import Server
+from refitd.core.container import Container, CreateRequest, EngineInfo, Image, Json, Network
 from refitd.core.deployment import (
     Amendment,
     Answer,
@@ -88,6 +89,10 @@ class Engine(Protocol):
 
     def logs(self, container_id: str, lines: int = 40) -> str: ...
 
+    def networks(self) -> tuple[Network, ...]:
+        """All networks of the engine, the built-in ones too."""
+        ...
+
     def changed_files(self, container_id: str) -> tuple[str, ...]:
         """Paths written into the container's own layer (`docker diff`)."""
         ...
@@ -155,6 +160,10 @@ class Journal(Protocol):
     def deployment(self, deployment_id: int) -> Deployment | None: ...
 
     def steps(self, deployment_id: int) -> tuple[StepRecord, ...]: ...
+
+    def server(self) -> Server:
+        """Where the database is, by the connection that this journal uses."""
+        ...
 
     def open(self, new: NewDeployment) -> Deployment:
         """Write the row, and in the same transaction acknowledge its changes and requests.

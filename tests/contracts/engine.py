@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import pytest
@@ -125,6 +126,15 @@ class EngineContract:
         with pytest.raises(NotFound):
             yard.engine.set_restart_policy(NOBODY, "no")
 
+    def test_the_engine_s_clock(self, yard: Yard) -> None:
+        """The engine tells its time, and a container's start lies between two looks at it."""
+        before = moment_of(yard.engine.info().time)
+        started_at = moment_of(get(yard, run(yard, "web")).started_at)
+        after = moment_of(yard.engine.info().time)
+        assert before <= started_at + timedelta(milliseconds=50)
+        assert started_at <= after + timedelta(milliseconds=50)
+        assert yard.engine.info().product == "Engine"
+
     # -- running ---------------------------------------------------------------------------
 
     def test_start_and_stop_twice(self, yard: Yard) -> None:
@@ -210,6 +220,15 @@ class EngineContract:
         """Connecting to a network that is not there is refused as such."""
         with pytest.raises(NotFound):
             yard.engine.connect(run(yard, "web"), yard.name("gone"), {})
+
+    def test_networks(self, yard: Yard) -> None:
+        """Every network is listed by id, name and driver, those that the engine brings too."""
+        name = yard.network("front")
+        listed = yard.engine.networks()
+        (ours,) = (each for each in listed if each.name == name)
+        assert (ours.driver, len({each.id for each in listed})) == ("bridge", len(listed))
+        drivers = {each.name: each.driver for each in listed}
+        assert (drivers["bridge"], drivers["host"], drivers["none"]) == ("bridge", "host", "null")
 
     # -- images ----------------------------------------------------------------------------
 
@@ -307,6 +326,11 @@ class EngineContract:
         assert recreate.differences(*gate) == ()
         assert "panel" in new.networks[network]
         assert volumes(new) == volumes(old) != {}
+
+
+def moment_of(text: str) -> datetime:
+    """A time of the engine's."""
+    return datetime.fromisoformat(text)
 
 
 def create(yard: Yard, word: str, **body: Any) -> str:

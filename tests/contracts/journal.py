@@ -192,6 +192,17 @@ def replace_attempts(entry: Quarantine, attempts: int) -> Quarantine:
     )
 
 
+class WhereaboutsContract:
+    """Where the database is."""
+
+    def test_an_address_comes_with_its_port(self, books: Books) -> None:
+        """Both of an end or neither; and who is reached by an address has one."""
+        server = books.journal().server()
+        assert (server.peer is None) == (server.peer_port is None) == (server.own_end is None)
+        assert (server.address is None) == (server.port is None)
+        assert (server.peer is None) == (server.address is None)
+
+
 class DeploymentContract:
     """The life of a deployment's row."""
 
@@ -439,7 +450,9 @@ class LeaseContract:
         assert books.leases("two").renew(TARGET, 2, 15)
 
 
-class JournalContract(SnapshotContract, DeploymentContract, FenceContract, LeaseContract):
+class JournalContract(
+    SnapshotContract, WhereaboutsContract, DeploymentContract, FenceContract, LeaseContract
+):
     """All of it. Deployment rows are compared as values: times included."""
 
     def test_values(self, books: Books) -> None:

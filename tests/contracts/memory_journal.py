@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from refitd.core.clone.residence import Server
 from refitd.core.deployment import (
     ENDED,
     Amendment,
@@ -82,6 +83,7 @@ class MemoryDatabase:
     leases: dict[str, LeaseRow] = field(default_factory=dict)
     #: Called with (channel, payload); what a listener hears.
     notify: Callable[[str, str], None] = field(default=lambda _channel, _payload: None)
+    server: Server = field(default_factory=Server)
     #: While set, every call fails as it would with the server gone.
     down: bool = False
     #: Of the queue of notifications, 0 to 1.
@@ -184,6 +186,10 @@ class MemoryJournal:
     def steps(self, deployment_id: int) -> tuple[StepRecord, ...]:
         """In the order taken."""
         return tuple(self.database.steps.get(deployment_id, ()))
+
+    def server(self) -> Server:
+        """Where a test says it is."""
+        return self.database.server
 
     def open(self, new: NewDeployment) -> Deployment:
         """A row in state pending, which takes over what an unfinished one had."""

@@ -80,8 +80,7 @@ class ModelContainer:
         self.life, self.behaviour, self.started_s = "started", behaviour, now_s
         self.by_hand, self.exit_code = False, 0
         # two starts within one tick of a model clock are still two
-        moment = _BIRTH + timedelta(seconds=now_s, microseconds=nth)
-        self.started_at = moment.isoformat().replace("+00:00", "Z")
+        self.started_at = moment(now_s, nth)
 
     def stop(self, *, by_hand: bool, exit_code: int = 143) -> None:
         self.life, self.by_hand, self.exit_code = "stopped", by_hand, exit_code
@@ -198,6 +197,12 @@ class ModelContainer:
             }
             for name, endpoint in self.networks.items()
         }
+
+
+def moment(now_s: float, nth: int = 0) -> str:
+    """The model's time as an engine writes it."""
+    at = _BIRTH + timedelta(seconds=now_s, microseconds=nth)
+    return at.isoformat().replace("+00:00", "Z")
 
 
 def _address(id_: str) -> str:

@@ -25,14 +25,14 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from refitd.core.building import BuildLine, BuildRequest
-from refitd.core.container import Container, CreateRequest, EngineInfo, Image, Json
+from refitd.core.container import Container, CreateRequest, EngineInfo, Image, Json, Network
 from refitd.core.labels import TARGET
 from refitd.errors import (
     Conflict,
     EngineUnavailable,
     NotFound,
 )
-from tests.contracts.model_container import Behaviour, ModelContainer, ModelImage
+from tests.contracts.model_container import Behaviour, ModelContainer, ModelImage, moment
 from tests.contracts.model_scripts import Build, Faults, carry_out
 
 _BUILT_IN = ("bridge", "host", "none")
@@ -48,7 +48,7 @@ class ModelEngine:
         self.time_s = 0.0
         self.api_version = api_version
         self.behaves: dict[str, Behaviour] = {}
-        self.networks: set[str] = set(_BUILT_IN)
+        self._networks = {name: _network(name) for name in _BUILT_IN}
         self.calls: list[tuple[str, ...]] = []
         self.requests: list[BuildRequest] = []
         self.created: list[CreateRequest] = []
@@ -68,7 +68,11 @@ class ModelEngine:
         self.time_s += seconds
 
     def add_network(self, *names: str) -> None:
-        self.networks.update(names)
+        self._networks |= {name: _network(name) for name in names}
+
+    def remove_network(self, name: str) -> None:
+        """As `docker network rm`, once nothing runs on it."""
+        del self._networks[name]
 
     def add_image(self, *tags: str, behaviour: Behaviour | None = None, **config: Any) -> str:
         """An image with this `Config` (`Env=[...]`, `Labels={...}`); answers its id."""
@@ -132,7 +136,14 @@ class ModelEngine:
 
     def info(self) -> EngineInfo:
         with self._call("info"):
-            return EngineInfo("model-engine", "model", self.api_version, "/var/lib/model")
+            return EngineInfo(
+                "model-engine",
+                "model",
+                self.api_version,
+                "/var/lib/model",
+                product="Engine",
+                time=moment(self._now()),
+            )
 
     def containers(self, target: str, names: Collection[str] = ()) -> tuple[Container, ...]:
         with self._call("containers"):
@@ -156,6 +167,10 @@ class ModelEngine:
             container = self._get(container_id)
             said = [f"{container.name} says line {n}" for n in range(1, 4)]
             return "\n".join(said[-lines:])
+
+    def networks(self) -> tuple[Network, ...]:
+        with self._call("networks"):
+            return tuple(self._networks.values())
 
     def changed_files(self, container_id: str) -> tuple[str, ...]:
         with self._call("changed_files"):
@@ -367,7 +382,7 @@ class ModelEngine:
         container.life = to
 
     def _check_network(self, network: str) -> None:
-        if network not in self.networks:
+        if network not in self._networks:
             raise NotFound(f"network {network} not found")
 
     def _check_ports(self, container: ModelContainer) -> None:
@@ -375,6 +390,11 @@ class ModelEngine:
             taken = container.host_ports & other.host_ports
             if other is not container and taken and other.holds_ports(self._now()):
                 raise Conflict(f"port is already allocated: {min(taken)[0]}")
+
+
+def _network(name: str) -> Network:
+    driver = name if name == "host" else "null" if name == "none" else "bridge"
+    return Network(hashlib.sha256(f"network {name}".encode()).hexdigest(), name, driver)
 
 
 def _whole(reference: str) -> str:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from refitd.core.recreate import refusals, warnings
+from refitd.core import labels
+from refitd.core.container import Network
+from refitd.core.recreate import own_files, refusals, warnings
 
 Json = dict[str, Any]
 ID, OTHER = "a" * 64, "b" * 64
@@ -33,7 +35,14 @@ def refused(old: Json, *others: Json, **more: Any) -> str:
 
 def test_an_ordinary_one() -> None:
     """Nothing stands against a plain container beside plain others."""
-    assert refused(container(), container(OTHER, "db"), own_id=OTHER, networks=["front"]) == ""
+    assert (
+        refused(container(), container(OTHER, "db"), own_id=OTHER, networks=networks("front")) == ""
+    )
+
+
+def networks(*names: str, driver: str = "bridge") -> list[Network]:
+    """The engine's networks; each has an id of its own."""
+    return [Network(f"id of {name} {n}", name, driver) for n, name in enumerate(names)]
 
 
 def test_itself() -> None:
@@ -61,6 +70,12 @@ def test_kept_by_others(label: str, who: str) -> None:
     assert who in refused(old)
 
 
+def test_another_engine() -> None:
+    """Podman speaks the same API, and means something else by some of it."""
+    assert "the engine is Podman" in refused(container(), product="Podman Engine")
+    assert refused(container(), product="Engine") == ""
+
+
 @pytest.mark.parametrize("field", ["NetworkMode", "IpcMode", "PidMode"])
 @pytest.mark.parametrize("by", [ID, ID[:12], "panel"])
 def test_dependants(field: str, by: str) -> None:
@@ -70,10 +85,16 @@ def test_dependants(field: str, by: str) -> None:
 
 
 def test_dependants_by_volumes() -> None:
-    """So are those that use its volumes; and our own container, as what it is."""
+    """So are those that use its volumes."""
     friend = container(OTHER, "backup", VolumesFrom=["panel:ro"])
     assert "container backup uses its VolumesFrom" in refused(container(), friend)
-    assert "refitd's own container" in refused(container(), friend, own_id=OTHER)
+
+
+def test_a_probe_depends_on_nobody() -> None:
+    """One of refitd's own probes, made after a container that lives here, is gone in a moment."""
+    probe = container(OTHER, "sidecar-refitd-probe", NetworkMode=f"container:{ID}")
+    probe["Config"]["Labels"] = {labels.ROLE: labels.PROBE}
+    assert refused(container(), probe) == ""
 
 
 def test_owner_gone() -> None:
@@ -85,8 +106,16 @@ def test_owner_gone() -> None:
 
 def test_network_gone() -> None:
     """So must its networks, where it is known which there are."""
-    assert "network front" in refused(container(), networks=["back"])
-    assert refused(container(NetworkMode="host"), networks=["back"]) == ""
+    said = refused(container(), networks=networks("back"))
+    assert "network front does not exist" in said
+    assert "`docker network create front`" in said
+    assert refused(container(NetworkMode="host"), networks=networks("back")) == ""
+
+
+def test_two_networks_of_one_name() -> None:
+    """The engine takes them by name, and would take neither."""
+    said = refused(container(), networks=networks("front", "back", "front"))
+    assert "there are 2 networks called front" in said
 
 
 def test_engine_too_old() -> None:
@@ -117,7 +146,8 @@ def test_all_reasons_at_once() -> None:
 
 def test_nothing_to_warn_of() -> None:
     """An ordinary container changes nothing that its owner would notice."""
-    assert warnings(container(), ["/tmp/x", "/run/lock", "/app/__pycache__/m.pyc"]) == ()  # noqa: S108 - in a container
+    assert warnings(container()) == ()
+    assert own_files(container(), ["/tmp/x", "/run/lock", "/app/__pycache__/m.pyc"]) is None  # noqa: S108 - in a container
 
 
 def test_ports_of_the_engine_s_choice() -> None:
@@ -129,12 +159,30 @@ def test_ports_of_the_engine_s_choice() -> None:
     assert "all its ports" in said
 
 
+def test_a_network_made_anew() -> None:
+    """One that bears the old one's name is another network, of which the driver can be said."""
+    old = container()
+    old["NetworkSettings"]["Networks"]["front"]["NetworkID"] = "id of front 0"
+    assert warnings(old, networks("front")) == ()
+    (said,) = warnings(old, networks("back", "front", driver="macvlan"))
+    assert "network front was removed and made anew" in said
+    assert "macvlan" in said
+
+
+def test_the_engine_s_own_bridge_is_made_anew_at_each_start() -> None:
+    """That says nothing about what was asked for."""
+    old = container(NetworkMode="bridge")
+    old["NetworkSettings"]["Networks"] = {"bridge": {"NetworkID": "of last year"}}
+    assert warnings(old, networks("bridge")) == ()
+
+
 def test_files_of_its_own() -> None:
     """Files in its own layer stay behind, and are named; mounts and folders are not."""
     old = container()
     old["Mounts"] = [{"Destination": "/data/db"}]
     changed = ["/data", "/data/db", "/app", "/app/upload", *(f"/app/f{n}" for n in range(6))]
-    (said,) = warnings(old, changed)
+    said = own_files(old, changed)
+    assert said is not None
     assert said.endswith("/app/f0, /app/f1, /app/f2, /app/f3, /app/f4 and 2 more")
     assert "/data" not in said
 

@@ -214,6 +214,17 @@ def test_back(goal: dict[str, Any], world: dict[str, Any], steps: list[str]) -> 
     assert set(one.containers) == {"old"}
 
 
+def test_back_to_one_that_falls_over() -> None:
+    """What fell over again and again is put back as it was; that it serves is not claimed."""
+    world = World(goal_of(old_falls_over=True), successor_fate="bad")
+
+    outcome = world.run()
+    assert isinstance(outcome, Failed)
+    assert "nothing good to go back to" in outcome.cause
+    assert set(world.containers) == {"old"}
+    assert (world.old or pytest.fail("gone")).name == "api"
+
+
 def test_late_failure() -> None:
     """One that falls over after it was given names and tag gives them all back."""
     world = World(goal_of())

@@ -21,6 +21,7 @@ from refitd.errors import (
     SourceUnavailable,
 )
 from refitd.shell.doctor import ENGINE_ROOM, STATE_ROOM, Doctor
+from tests.contracts.memory_journal import MemoryDatabase, MemoryJournal
 from tests.contracts.model_engine import ModelEngine
 
 REPO = "https://git.example.org/panel/core.git"
@@ -63,6 +64,7 @@ class Machine:
     engine: Engine = field(default_factory=Engine)
     git: Remote = field(default_factory=Remote)
     database: Sequence[Finding] | RefitdError = (DATABASE_IS_WELL,)
+    rows: MemoryDatabase = field(default_factory=MemoryDatabase)
     free: int = 10 * ENGINE_ROOM
     targets: Sequence[Target] = (BACKEND,)
 
@@ -76,6 +78,7 @@ class Machine:
             engine=self.engine,
             git=self.git,
             database=self._database,
+            journal=lambda: MemoryJournal(self.rows),
             state_dir=self.state_dir,
             own_id=own_id,
             free=lambda _: self.free,

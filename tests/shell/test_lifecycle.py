@@ -261,7 +261,7 @@ def test_once_beside_a_daemon() -> None:
 
 def foresee(house: House) -> PlanView:
     """`refitd plan`."""
-    cloner = Cloner(house.engine, house.target, "plan")
+    cloner = Cloner(house.engine, house.target, "plan", mark="7")
     return plan(house.target, house.engine, house.git, house.journal, cloner, None)
 
 

@@ -19,7 +19,7 @@ from refitd.adapters.docker_build import run_build
 from refitd.adapters.docker_connection import DockerConnection, version_pair
 from refitd.adapters.docker_frames import output_of
 from refitd.core.building import BuildLine, BuildRequest
-from refitd.core.container import Container, CreateRequest, EngineInfo, Image, Json
+from refitd.core.container import Container, CreateRequest, EngineInfo, Image, Json, Network
 from refitd.core.labels import TARGET
 from refitd.core.recreate import stop_timeout
 from refitd.errors import Conflict, EngineRefused, EngineUnavailable, NotFound
@@ -52,6 +52,8 @@ class DockerEngine:
                 version=version["Version"],
                 api_version=version_pair(client.api_version),
                 root_dir=info.get("DockerRootDir") or "",
+                product=_product(version),
+                time=info.get("SystemTime") or "",
             )
 
     def containers(self, target: str, names: Collection[str] = ()) -> tuple[Container, ...]:
@@ -79,6 +81,13 @@ class DockerEngine:
         with self._client() as client:
             raw: bytes = client.logs(container_id, stdout=True, stderr=True, tail=lines)
         return raw.decode(errors="replace")
+
+    def networks(self) -> tuple[Network, ...]:
+        with self._client() as client:
+            return tuple(
+                Network(each["Id"], each["Name"], each.get("Driver") or "")
+                for each in client.networks()
+            )
 
     def changed_files(self, container_id: str) -> tuple[str, ...]:
         with self._client() as client:
@@ -216,6 +225,12 @@ class DockerEngine:
         except EngineUnavailable:
             self._connection.forget()
             raise
+
+
+def _product(version: Json) -> str:
+    """`Engine` is Docker's; others that speak its API name themselves, as `Podman Engine` does."""
+    parts: Iterable[Json] = version.get("Components") or ()
+    return next((str(part.get("Name")) for part in parts), "")
 
 
 def _image(raw: Json) -> Image:

@@ -140,6 +140,8 @@ def plans(views: Sequence[PlanView], *, as_json: bool) -> None:
         typer.echo(f"{view.target}: {view.decision}: {view.reason}")
         for number, step in enumerate(view.steps, start=1):
             typer.echo(f"  {number:>2}. {step}")
+        if view.gate == ():
+            typer.echo("  compared: a new container would be as the old one was asked to be")
         for warning in view.warnings:
             typer.echo(f"  note: {warning}")
         for refusal in view.refusals:
@@ -155,6 +157,8 @@ def findings(found: Sequence[Finding], *, as_json: bool) -> None:
         detail = Text(finding.detail)
         if finding.remedy and not finding.ok:
             detail.append(f"\n→ {finding.remedy}", style="bold")
+        for note in finding.notes:
+            detail.append(f"\nnote: {note}")
         mark = Text("ok", style="green") if finding.ok else Text("NOT OK", style="bold red")
         table.add_row(mark, finding.name, detail)
     return _print(table)

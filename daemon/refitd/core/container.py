@@ -81,6 +81,15 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """One of the engine's networks. A name may be borne by two, an id never."""
+
+    id: str
+    name: str
+    driver: str = "bridge"
+
+
+@dataclass(frozen=True, slots=True)
 class CreateRequest:
     """What `POST /containers/create` is to be sent, and what must follow before the start."""
 
@@ -94,9 +103,12 @@ class CreateRequest:
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """Which engine answers. `id` tells two engines apart."""
+    """Which engine answers. `id` tells two engines apart, `product` Docker's from another that
+    speaks the same API; `time` is its clock, as its containers' `started_at` has it."""
 
     id: str
     version: str
     api_version: tuple[int, int]
     root_dir: str = ""
+    product: str = ""
+    time: str = ""

@@ -12,9 +12,11 @@ QUEUE_ALARM = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`remedy` is something to do or to type, and empty where all is well."""
+    """`remedy` is something to do or to type, and empty where all is well. `notes` are what is to
+    be known all the same."""
 
     name: str
     ok: bool
     detail: str
     remedy: str = ""
+    notes: tuple[str, ...] = ()

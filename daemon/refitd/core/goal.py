@@ -9,7 +9,7 @@ is over, the direction was turned, and why) is noted in it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from refitd.core.deployment import Record
@@ -36,6 +36,8 @@ class Goal:
     old_retries: int
     #: Of the container that is restarted in place: how to tell that it was.
     old_started_at: str
+    #: It fell over again and again: it is put back as it was, and is nothing good to go back to.
+    old_falls_over: bool = field(default=False, kw_only=True)
     image_id: str
     #: The tag that containers are created by, the one that moves on success, what it was before.
     tag: str

@@ -9,6 +9,7 @@ may start a container without its ports and call it healthy (moby#51758).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Literal
 
 from refitd.core.container import Container
@@ -22,6 +23,9 @@ class Verdict:
     is_: Literal["pending", "proven", "failed"]
     cause: str = ""
 
+
+#: Above the longest pause that the engine makes between two starts, a minute.
+_JUST_NOW = timedelta(seconds=90)
 
 PENDING = Verdict("pending", "not started")
 PROVEN = Verdict("proven")
@@ -129,6 +133,27 @@ def _why_it_ended(container: Container) -> str | None:
         return f"it could not be started again: {state['Error']}"
     stopped = container.exit_code in (0, 137, 143)
     return None if stopped else f"it exited with code {container.exit_code}"
+
+
+def falls_over(container: Container, now: str) -> bool:
+    """Whether it does so again and again: the engine is about to start it once more, or did so
+    just `now` (the engine's time, as its `started_at` is) and it has not got healthy since.
+
+    One that was started again long ago, and has run since, is as good as any.
+    """
+    if container.state == "restarting":
+        return True
+    if not container.runs or container.restart_count == 0 or container.health == "healthy":
+        return False
+    began, at = _moment(container.started_at), _moment(now)
+    return began is not None and at is not None and at - began < _JUST_NOW
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def last_check(container: Container) -> str:

@@ -15,6 +15,7 @@ from refitd.core import labels
 from refitd.core.clone.config import asked_config
 from refitd.core.clone.fidelity import differences
 from refitd.core.clone.host import asked_host_config
+from refitd.core.clone.mounts import without_copying
 from refitd.core.clone.network import (
     ALL_NETWORKS_AT_CREATION,
     asked_endpoints,
@@ -22,7 +23,8 @@ from refitd.core.clone.network import (
     network_mode,
 )
 from refitd.core.clone.plan import Clone, Kind
-from refitd.core.clone.refusal import refusals, warnings
+from refitd.core.clone.refusal import refusals
+from refitd.core.clone.warning import own_files, warnings
 from refitd.core.container import CreateRequest, Json
 
 __all__ = [
@@ -31,10 +33,12 @@ __all__ = [
     "create_request",
     "differences",
     "endpoint",
+    "own_files",
     "probe_request",
     "refusals",
     "stop_timeout",
     "warnings",
+    "without_copying",
 ]
 
 

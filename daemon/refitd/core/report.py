@@ -25,7 +25,11 @@ class OnceResult:
 
 @dataclass(frozen=True, slots=True)
 class PlanView:
-    """What would be done about a target now, and why, step by step."""
+    """What would be done about a target now, and why, step by step.
+
+    `gate` are the fields in which a new container would differ from the old one in what was asked
+    for: paths, never values. None where there would be no new one, or none was tried.
+    """
 
     target: str
     decision: str
@@ -33,3 +37,4 @@ class PlanView:
     steps: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     refusals: tuple[str, ...] = ()
+    gate: tuple[str, ...] | None = None

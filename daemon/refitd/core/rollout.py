@@ -190,6 +190,11 @@ def _back(goal: Goal, seen: Seen, cause: str) -> Iterator[Step | Outcome]:
     if old.name != goal.name:
         yield Rename(old.id, goal.name)
     yield from _tag_as_before(goal, seen)
+    if goal.old_falls_over:
+        yield Failed(
+            f"{cause}; and the old container, which is as it was, falls over again and again:"
+            " there was nothing good to go back to"
+        )
     yield RolledBack(cause)
 
 
@@ -251,7 +256,12 @@ def _create_successor(seen: Seen) -> Iterator[Step | Outcome]:
         yield Create("successor")
     assert seen.successor is not None
     if seen.gate and seen.successor.state == "created":
-        yield TurnBack("the new container would differ from the old one in " + ", ".join(seen.gate))
+        yield TurnBack(unlike(seen.gate))
+
+
+def unlike(gate: Collection[str]) -> str:
+    """What the fidelity gate found, by the paths of the fields."""
+    return "the new container would differ from the old one in " + ", ".join(gate)
 
 
 def _stop_old(old: Container | None) -> Iterator[Step | Outcome]:

@@ -51,6 +51,7 @@ def make_goal(  # noqa: PLR0913 - what a goal is made of
     tagged: str | None,
     before: Record | None,
     rebuild: bool,
+    falls_over: bool = False,
 ) -> Goal:
     """`tagged` is the image that the configured tag points to now."""
     return Goal(
@@ -64,6 +65,7 @@ def make_goal(  # noqa: PLR0913 - what a goal is made of
         old_policy=old.restart_policy,
         old_retries=old.restart_retries,
         old_started_at=old.started_at,
+        old_falls_over=falls_over,
         image_id=image_id,
         tag=tag,
         configured_tag=target.image if rebuild else None,

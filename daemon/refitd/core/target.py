@@ -82,6 +82,8 @@ class Target:
     canary: bool = True
     traffic_network: str | None = None
     drain_s: float = 0.0
+    #: What it wrote into its own layer, where no volume is, is not carried over to a new one.
+    own_files: Literal["warn", "refuse"] = "warn"
     adopt: Literal["wait", "rebuild"] = "wait"
     #: How long a new container is watched; its predecessor is kept (stopped) for as long.
     watch_s: float = 60.0

@@ -170,6 +170,7 @@ class TargetForm(Form):
     canary: bool = _TARGET.canary
     traffic_network: Text | None = _TARGET.traffic_network
     drain_s: Duration = _TARGET.drain_s
+    own_files: Literal["warn", "refuse"] = _TARGET.own_files
     adopt: Literal["wait", "rebuild"] = _TARGET.adopt
     watch_s: Duration = _TARGET.watch_s
     keep_images: Annotated[int, Field(ge=0)] = _TARGET.keep_images

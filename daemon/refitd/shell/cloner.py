@@ -6,30 +6,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from refitd.core import labels, recreate
-from refitd.core.container import Container, Json
+from refitd.core.container import Container, CreateRequest, Json
 from refitd.core.goal import Goal, Role
 from refitd.core.recreate import Clone
 from refitd.core.route import forebears
 from refitd.core.strays import probe_name
 from refitd.core.target import Target
-from refitd.errors import EngineRefused, NotFound, ReplacementRefused
+from refitd.errors import EngineError, EngineRefused, NotFound, ReplacementRefused
 from refitd.ports import Engine
 
 
 class Cloner:
     """Makes and compares the containers of one target."""
 
-    def __init__(self, engine: Engine, target: Target, instance: str) -> None:
+    def __init__(self, engine: Engine, target: Target, instance: str, mark: str = "") -> None:
+        """With a `mark` its probes have names of their own: for one who works beside a daemon,
+        which must find its own name free, and sweeps what is left of others."""
         self._engine, self._target, self._instance = engine, target, instance
+        self._mark = f"-{mark}" if mark else ""
         self._baselines: dict[str, Json] = {}
 
     @property
     def probe_name(self) -> str:
-        return probe_name(self._target.container)
+        return probe_name(self._target.container) + self._mark
 
     def create(self, goal: Goal, role: Role, old: Container) -> str:
         """Create (not start) the canary or the successor of `old`; answers its id."""
@@ -46,9 +50,29 @@ class Cloner:
             old.inspect, self.baseline(old), new.inspect, self.baseline(new)
         )
 
+    def trial(self, old: Container) -> tuple[str, ...]:
+        """The gate beforehand: a successor of the present image, created, compared and removed.
+
+        Raises `EngineRefused` where the engine would not create it.
+        """
+        name = f"{self.probe_name}-trial"
+        likeness = recreate.without_copying(old.inspect)
+        clone = Clone(
+            name=name,
+            image=old.image_id,
+            labels=self._probe_labels(),
+            final_name=self._target.container,
+            api_version=self._engine.info().api_version,
+            forebears=forebears(old),
+            restart_policy=(old.restart_policy, old.restart_retries),
+        )
+        baseline = self.baseline(old)
+        with self._made(recreate.create_request(likeness, baseline, clone)) as made:
+            return recreate.differences(likeness, baseline, made.inspect, self.baseline(made))
+
     def baseline(self, container: Container) -> Json:
         """What image and engine supply by themselves to a container such as this one."""
-        request = recreate.probe_request(container.inspect, self.probe_name)
+        request = self._probe_request(container)
         key = container.image_id + json.dumps(request.body, sort_keys=True)
         if key not in self._baselines:
             self._baselines[key] = self._probe(container)
@@ -62,21 +86,48 @@ class Cloner:
         leftover = self._engine.container(self.probe_name)
         if leftover is not None:
             self._engine.remove(leftover.id, anonymous_volumes=True)
-        request = recreate.probe_request(container.inspect, self.probe_name)
         try:
-            probe_id = self._engine.create(request)
+            with self._made(self._probe_request(container)) as probe:
+                return probe.inspect
         except NotFound as error:
+            if self._engine.image(container.image_id) is not None:
+                raise  # it is something else that is gone
             raise ReplacementRefused(
                 f"the image of {container.name} is gone from the engine, so what it supplied"
                 f" cannot be told from what was asked for: {error}"
             ) from error
+
+    def _probe_request(self, container: Container) -> CreateRequest:
+        request = recreate.probe_request(container.inspect, self.probe_name)
+        if not self._mark:
+            return request
+        return replace(request, body={**request.body, "Labels": self._probe_labels()})
+
+    def _probe_labels(self) -> Mapping[str, str]:
+        """By which a sweep finds what one who was killed has left."""
+        return {
+            labels.ROLE: labels.PROBE,
+            labels.TARGET: self._target.name,
+            labels.FINAL_NAME: self._target.container,
+        }
+
+    @contextmanager
+    def _made(self, request: CreateRequest) -> Iterator[Container]:
+        """A container for as long as the context lasts, never started. By its name: where the
+        answer got lost on the way, it is there all the same."""
         try:
-            probe = self._engine.container(probe_id)
-            assert probe is not None, "a container that was just created is there"
-            return probe.inspect
+            self._engine.create(request)
+            made = self._engine.container(request.name)
+            if made is None:
+                raise EngineRefused(
+                    f"{request.name} was removed by somebody as soon as it was made"
+                )
+            yield made
         finally:
-            with suppress(EngineRefused):  # its removal is under way, or the next probe clears it
-                self._engine.remove(probe_id, anonymous_volumes=True)
+            with suppress(EngineError):  # under way already, or the next probe or sweep clears it
+                left = self._engine.container(request.name)
+                if left is not None:
+                    self._engine.remove(left.id, anonymous_volumes=True)
 
     def _clone(self, goal: Goal, role: Role, old: Container) -> Clone:
         late = bool(goal.late)

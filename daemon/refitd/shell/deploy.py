@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from refitd.core import recreate
 from refitd.core.container import Container
 from refitd.core.deployment import Amendment, Deployment, NewDeployment, Snapshot, Wake
-from refitd.core.goal import Goal
+from refitd.core.goal import Goal, Way
 from refitd.core.plan import Rebuild, Restart, Wanted
 from refitd.core.route import make_goal, own_tag, way_of
 from refitd.core.target import Target
@@ -31,6 +30,7 @@ from refitd.shell.drive import Driver, Parked
 from refitd.shell.outage import OutageMeter
 from refitd.shell.reading import Reading
 from refitd.shell.tenure import Tenure
+from refitd.shell.vetting import Vetted, Vetting
 
 
 class Deployer:
@@ -57,7 +57,8 @@ class Deployer:
         self._tenure, self._assembly, self._driver = tenure, assembly, driver
         self._meter, self._conclusion, self._reading = meter, conclusion, reading
         self._log = log
-        self._own_container, self._stopping = own_container, stopping
+        self._vetting = Vetting(target, engine, journal, own_container)
+        self._stopping = stopping
         self._cancel_limit, self._cancels = cancel_limit, 0
 
     def deploy(
@@ -183,10 +184,12 @@ class Deployer:
         cancelled: Callable[[Wanted], bool],
     ) -> None:
         rebuild = isinstance(decision, Rebuild)
-        self._refuse_what_cannot_be(container)
         way, why = way_of(self._target, container, rebuild=rebuild)
-        self._journal.amend(deployment, Amendment(strategy=way))
         log = self._log.bind(deployment=deployment.id, epoch=deployment.epoch)
+        vetted = self._vet(container, way)
+        if vetted.warnings:
+            log.warning("replacement.warned", warnings=list(vetted.warnings))
+        self._journal.amend(deployment, Amendment(strategy=way))
         log.info("strategy.chosen", strategy=way, reason=why)
         if isinstance(decision, Rebuild):
             image_id = self._assembly.image(
@@ -195,6 +198,9 @@ class Deployer:
                 lambda: self._is_pointless(want, cancelled),
                 fresh=decision.fresh,
             )
+            # Minutes may have gone by, and with them what it was found to be.
+            container = self._engine.container(container.id) or container
+            way = self._weigh_again(deployment, container, way)
         else:
             image_id = container.image_id
             if way != "restart":
@@ -212,6 +218,7 @@ class Deployer:
             tagged=tagged.id if tagged else None,
             before=snapshot.record,
             rebuild=rebuild,
+            falls_over=vetted.falls_over,
         )
         self._journal.amend(deployment, Amendment(state="replacing", goal=goal.to_json()))
         self._pursue(deployment, goal)
@@ -253,12 +260,21 @@ class Deployer:
         written = self._journal.deployment(deployment.id)
         return written is not None and written.goal is not None
 
-    def _refuse_what_cannot_be(self, container: Container) -> None:
-        everyone = [other.inspect for other in self._engine.everyone()]
-        api_version = self._engine.info().api_version
-        found = recreate.refusals(container.inspect, everyone, self._own_container, api_version)
-        if found:
-            raise ReplacementRefused(f"{container.name} cannot be replaced: " + "; ".join(found))
+    def _weigh_again(self, deployment: Deployment, container: Container, before: Way) -> Way:
+        way, why = way_of(self._target, container, rebuild=True)
+        self._vet(container, way)
+        if way != before:
+            self._journal.amend(deployment, Amendment(strategy=way))
+            self._log.info("strategy.chosen", deployment=deployment.id, strategy=way, reason=why)
+        return way
+
+    def _vet(self, container: Container, way: Way) -> Vetted:
+        """Raises `ReplacementRefused` where something stands against it."""
+        vetted = self._vetting.of(container, made_anew=way != "restart")
+        if vetted.refusals:
+            said = "; ".join(vetted.refusals)
+            raise ReplacementRefused(f"{container.name} cannot be replaced: {said}")
+        return vetted
 
     def _fresh(self) -> Snapshot:
         return self._journal.snapshot(self._target.name)

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from refitd.core import recreate
 from refitd.core.clone.refusal import FLOOR
-from refitd.core.container import EngineInfo
+from refitd.core.container import Container, EngineInfo
 from refitd.core.finding import Finding
 from refitd.core.target import Target
-from refitd.errors import EngineTooOld, RefitdError, SourceRefused
-from refitd.ports import Engine, Git
+from refitd.errors import DatabaseError, EngineTooOld, RefitdError, SourceRefused
+from refitd.ports import Engine, Git, Journal
+from refitd.shell.vetting import Vetted, Vetting
 
 _GIB = 2**30
 #: Two images and their layers while one is built; a lock and an id.
@@ -38,6 +38,7 @@ class Doctor:
     engine: Engine
     git: Git
     database: Callable[[], Sequence[Finding]]
+    journal: Callable[[], Journal]
     state_dir: Path
     own_id: str | None = None
     free: Callable[[Path], int] = free_bytes
@@ -69,7 +70,7 @@ class Doctor:
         yield _version(info)
         yield from self._engine_room(info)
         for target in self.targets:
-            yield self._container(target, info)
+            yield self._container(target)
 
     def _engine_room(self, info: EngineInfo) -> Iterator[Finding]:
         folder = Path(info.root_dir)
@@ -77,7 +78,7 @@ class Doctor:
             return  # another machine's, or outside of the container refitd runs in
         yield self._room("engine disk", folder, ENGINE_ROOM, "remove what `docker system df` shows")
 
-    def _container(self, target: Target, info: EngineInfo) -> Finding:
+    def _container(self, target: Target) -> Finding:
         name = f"container of {target.name}"
         try:
             found = self.engine.container(target.container)
@@ -89,18 +90,26 @@ class Doctor:
                     remedy="start the backend once by hand (`docker run --name …`), or correct "
                     f"`target.{target.name}.container`; refitd takes over what is there",
                 )
-            everyone = [other.inspect for other in self.engine.everyone()]
-            against = recreate.refusals(found.inspect, everyone, self.own_id, info.api_version)
+            vetted = self._vetted(target, found)
         except RefitdError as error:
             return Finding(name, ok=False, detail=str(error), remedy="look at the engine's log")
-        if against:
+        if vetted.refusals:
             return Finding(
                 name,
                 ok=False,
-                detail=f"{found.name} cannot be replaced: {'; '.join(against)}",
+                detail=f"{found.name} cannot be replaced: {'; '.join(vetted.refusals)}",
                 remedy="change what is named, then run `refitd plan`",
+                notes=vetted.warnings,
             )
-        return Finding(name, ok=True, detail=f"{found.name} is {found.state}")
+        detail = f"{found.name} is {found.state}"
+        return Finding(name, ok=True, detail=detail, notes=vetted.warnings)
+
+    def _vetted(self, target: Target, found: Container) -> Vetted:
+        """With the database away, which is a finding of its own, by what the engine says alone."""
+        try:
+            return Vetting(target, self.engine, self.journal(), self.own_id).of(found)
+        except DatabaseError:
+            return Vetting(target, self.engine, None, self.own_id).of(found)
 
     def _sources(self) -> Iterator[Finding]:
         for target in self.targets:

@@ -1,15 +1,17 @@
 """`refitd plan`: what would be done now, and why, step by step; and nothing done.
 
-The decision and the steps come of the very functions that the daemon follows. The engine is
-asked for a baseline probe (a container that is created, inspected and removed), so that what
-stands against a replacement is known beforehand.
+The decision and the steps come of the very functions that the daemon follows, and so does what
+stands against a replacement. What the fidelity gate will say is found out by a trial: a successor
+of the present image is created, compared with the old one and removed, and never started. (What
+only the new image brings about is not seen thereby.)
+
+No lease is needed: a daemon may be at work meanwhile, and neither gets into the other's way.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from refitd.core import recreate
 from refitd.core.container import Container
 from refitd.core.deployment import Snapshot
 from refitd.core.module import desired_from
@@ -17,13 +19,15 @@ from refitd.core.plan import Adopt, Decision, Nothing, Rebuild, decide, wanted
 from refitd.core.proof import PROVEN
 from refitd.core.rehearsal import rehearse
 from refitd.core.report import PlanView
-from refitd.core.rollout import Seen
+from refitd.core.rollout import Seen, unlike
 from refitd.core.route import make_goal, own_tag, way_of
 from refitd.core.strategy import canary_objection
 from refitd.core.target import Target
 from refitd.core.wording import sentence
+from refitd.errors import EngineRefused, ReplacementRefused
 from refitd.ports import Engine, Git, Journal
 from refitd.shell.cloner import Cloner
+from refitd.shell.vetting import Vetted, Vetting
 
 
 def plan(
@@ -44,8 +48,11 @@ def plan(
     if isinstance(decision, Nothing) or container is None:
         reason = getattr(decision, "problem", None) or decision.reason
         return PlanView(target.name, "nothing", reason, warnings=notes)
-    cloner.baseline(container)
-    return _view(target, engine, snapshot, container, decision, notes, own_id)
+    rebuild = isinstance(decision, Rebuild)
+    made_anew = way_of(target, container, rebuild=rebuild)[0] != "restart"
+    vetted = Vetting(target, engine, journal, own_id).of(container, made_anew=made_anew)
+    view = _view(target, engine, snapshot, container, decision, notes, vetted)
+    return _compared(view, cloner, container) if made_anew else view
 
 
 def _view(
@@ -55,7 +62,7 @@ def _view(
     container: Container,
     decision: Decision,
     notes: tuple[str, ...],
-    own_id: str | None,
+    vetted: Vetted,
 ) -> PlanView:
     rebuild = isinstance(decision, Rebuild)
     way, why = way_of(target, container, rebuild=rebuild)
@@ -86,15 +93,24 @@ def _view(
     if without:
         steps.append(f"no canary: {without}")
     steps += [sentence(step, goal) for step in rehearse(goal, seen)]
-    everyone = [other.inspect for other in engine.everyone()]
     return PlanView(
         target.name,
         "rebuild" if rebuild else "restart",
         decision.reason,
         steps=tuple(steps),
-        warnings=(
-            *notes,
-            *recreate.warnings(container.inspect, engine.changed_files(container.id)),
-        ),
-        refusals=recreate.refusals(container.inspect, everyone, own_id, engine.info().api_version),
+        warnings=(*notes, *vetted.warnings),
+        refusals=vetted.refusals,
     )
+
+
+def _compared(view: PlanView, cloner: Cloner, container: Container) -> PlanView:
+    """The gate's answer beforehand. Where something else stands against it, that comes first."""
+    if view.refusals:
+        return view
+    try:
+        gate = cloner.trial(container)
+    except (EngineRefused, ReplacementRefused) as error:
+        said = f"a new container could not be made: {error}"
+        return replace(view, refusals=(said,))
+    differing = (unlike(gate),) if gate else ()
+    return replace(view, gate=gate, refusals=differing)

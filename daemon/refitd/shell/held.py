@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from refitd.core.building import BuildLine, BuildRequest
-from refitd.core.container import Container, CreateRequest, EngineInfo, Image, Json
+from refitd.core.container import Container, CreateRequest, EngineInfo, Image, Json, Network
 from refitd.ports import Engine
 from refitd.shell.tenure import Tenure
 
@@ -44,6 +44,9 @@ class HeldEngine:
 
     def changed_files(self, container_id: str) -> tuple[str, ...]:
         return self._engine.changed_files(container_id)
+
+    def networks(self) -> tuple[Network, ...]:
+        return self._engine.networks()
 
     def image(self, reference: str) -> Image | None:
         return self._engine.image(reference)

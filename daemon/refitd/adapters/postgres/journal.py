@@ -13,6 +13,8 @@ from refitd.adapters.postgres.books import Books
 from refitd.adapters.postgres.history import read_deployment, read_steps
 from refitd.adapters.postgres.rows import clean, params_of, row_of
 from refitd.adapters.postgres.snapshot import read_snapshot
+from refitd.adapters.postgres.whereabouts import server_of
+from refitd.core.clone.residence import Server
 from refitd.core.deployment import (
     ENDED,
     Amendment,
@@ -39,6 +41,10 @@ class PgJournal(Books):
     def steps(self, deployment_id: int) -> tuple[StepRecord, ...]:
         with self._connection.use() as connection:
             return read_steps(connection, deployment_id)
+
+    def server(self) -> Server:
+        with self._connection.use() as connection:
+            return server_of(connection)
 
     # What was never ended cannot be gone on with once there is a newer one.
     _SUPERSEDE = """

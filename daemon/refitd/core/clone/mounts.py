@@ -44,6 +44,35 @@ def asked_mounts(old: Json, *, fresh: bool) -> dict[str, Any]:
     return {key: value for key, value in (("Binds", binds), ("Mounts", mounts)) if value}
 
 
+def without_copying(old: Json) -> Json:
+    """The same container, as if its owner had asked that nothing be copied into its volumes.
+
+    As a container is created the engine fills each of its volumes that is empty with what the
+    image has there. Of one that is made for a look only, nothing may be seen in a volume.
+    """
+    mounts = asked_mounts(old, fresh=False)
+    binds = [_bind_without_copying(bind) for bind in mounts.get("Binds", ())]
+    others = [_mount_without_copying(mount) for mount in mounts.get("Mounts", ())]
+    return {**old, "HostConfig": {**old["HostConfig"], "Binds": binds, "Mounts": others}}
+
+
+def _bind_without_copying(bind: str) -> str:
+    """
+    >>> [_bind_without_copying(b) for b in ("data:/d", "data:/d:ro", "data:/d:nocopy", "/h:/d:z")]
+    ['data:/d:nocopy', 'data:/d:ro,nocopy', 'data:/d:nocopy', '/h:/d:z']
+    """
+    source, destination, mode = (*bind.split(":", 2), "")[:3]
+    if source.startswith("/") or "nocopy" in mode.split(","):
+        return bind
+    return f"{source}:{destination}:{mode},nocopy" if mode else f"{source}:{destination}:nocopy"
+
+
+def _mount_without_copying(mount: Json) -> Json:
+    if mount.get("Type") != "volume":
+        return mount
+    return {**mount, "VolumeOptions": {**(mount.get("VolumeOptions") or {}), "NoCopy": True}}
+
+
 def _bind(bind: str, volumes: Json, *, fresh: bool) -> str:
     """`/data` or `/data:ro` is an anonymous volume, `source:/data[:mode]` anything else."""
     source, _, rest = bind.partition(":")

@@ -20,6 +20,9 @@ ALL_NETWORKS_AT_CREATION = (1, 44)
 #: by itself, so nothing is lost by leaving them out).
 EXACT_ALIASES = (1, 45)
 
+#: What the engine brings along; nobody removes these.
+BUILT_IN = ("default", "bridge", "host", "none")
+
 _OPERATIONAL = frozenset((
     "NetworkID", "EndpointID", "Gateway", "IPAddress", "IPPrefixLen", "IPv6Gateway",
     "GlobalIPv6Address", "GlobalIPv6PrefixLen", "MacAddress", "DNSNames",
