@@ -221,6 +221,18 @@ class EngineContract:
         with pytest.raises(NotFound):
             yard.engine.connect(run(yard, "web"), yard.name("gone"), {})
 
+    @pytest.mark.parametrize("field", ["NetworkMode", "PidMode"])
+    def test_namespace_of_one_that_does_not_run(self, yard: Yard, field: str) -> None:
+        """Who lives in another's namespace is started only while that one runs."""
+        owner = create(yard, "owner")
+        guest = create(yard, "guest", HostConfig={field: f"container:{owner}"})
+        with pytest.raises(EngineRefused):
+            yard.engine.start(guest)
+        yard.engine.start(owner)
+        other = create(yard, "other", HostConfig={field: f"container:{owner}"})
+        yard.engine.start(other)
+        assert get(yard, other).runs
+
     def test_networks(self, yard: Yard) -> None:
         """Every network is listed by id, name and driver, those that the engine brings too."""
         name = yard.network("front")

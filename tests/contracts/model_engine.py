@@ -202,6 +202,7 @@ class ModelEngine:
                 raise Conflict("cannot start a paused container, try unpause instead")
             if status not in ("running", "restarting"):
                 self._check_ports(container)
+                self._check_owners(container)
                 self._start(container)
 
     def stop(self, container_id: str) -> None:
@@ -384,6 +385,12 @@ class ModelEngine:
     def _check_network(self, network: str) -> None:
         if network not in self._networks:
             raise NotFound(f"network {network} not found")
+
+    def _check_owners(self, container: ModelContainer) -> None:
+        for mode in (container.host.get("NetworkMode"), container.host.get("PidMode")):
+            kind, _, owner = str(mode).partition(":")
+            if kind == "container" and self._get(owner).status(self._now()) != "running":
+                raise Conflict("cannot join the namespace of a container that does not run")
 
     def _check_ports(self, container: ModelContainer) -> None:
         for other in self._containers.values():

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from refitd.core import labels
 from refitd.core.container import Network
 from refitd.core.recreate import own_files, refusals, warnings
 
@@ -74,27 +73,6 @@ def test_another_engine() -> None:
     """Podman speaks the same API, and means something else by some of it."""
     assert "the engine is Podman" in refused(container(), product="Podman Engine")
     assert refused(container(), product="Engine") == ""
-
-
-@pytest.mark.parametrize("field", ["NetworkMode", "IpcMode", "PidMode"])
-@pytest.mark.parametrize("by", [ID, ID[:12], "panel"])
-def test_dependants(field: str, by: str) -> None:
-    """Containers in its namespaces would be cut off; they are named."""
-    friend = container(OTHER, "sidecar", **{field: f"container:{by}"})
-    assert f"container sidecar uses its {field}" in refused(container(), friend)
-
-
-def test_dependants_by_volumes() -> None:
-    """So are those that use its volumes."""
-    friend = container(OTHER, "backup", VolumesFrom=["panel:ro"])
-    assert "container backup uses its VolumesFrom" in refused(container(), friend)
-
-
-def test_a_probe_depends_on_nobody() -> None:
-    """One of refitd's own probes, made after a container that lives here, is gone in a moment."""
-    probe = container(OTHER, "sidecar-refitd-probe", NetworkMode=f"container:{ID}")
-    probe["Config"]["Labels"] = {labels.ROLE: labels.PROBE}
-    assert refused(container(), probe) == ""
 
 
 def test_owner_gone() -> None:

@@ -9,7 +9,7 @@ import pytest
 from refitd.core.goal import Goal, NoteCanaryProven, Wait
 from refitd.core.proof import PROVEN
 from refitd.core.rehearsal import rehearse
-from refitd.core.rollout import Seen
+from refitd.core.seen import Seen
 from refitd.core.wording import step_name
 from tests.core.world import World, container, goal_of
 

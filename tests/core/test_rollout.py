@@ -11,12 +11,8 @@ from hypothesis import strategies as st
 
 from refitd.core.goal import Failed, Goal, RolledBack, SetPolicy, Step, Stop, Succeeded, Wait
 from refitd.core.proof import PROVEN, Verdict
-from refitd.core.rollout import (
-    Seen,
-    enters_critical_section,
-    in_critical_section,
-    next_step,
-)
+from refitd.core.rollout import enters_critical_section, in_critical_section, next_step
+from refitd.core.seen import Seen
 from refitd.core.wording import sentence, step_name
 from tests.core.world import Fate, Mishap, World, container, goal_of, script
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from refitd.core.companions import started_before
 from refitd.core.container import Container
 from refitd.core.goal import (
     Connect,
@@ -35,7 +36,8 @@ from refitd.core.goal import (
     Wait,
 )
 from refitd.core.proof import PROVEN, Verdict
-from refitd.core.rollout import SERVES, Seen, next_step
+from refitd.core.rollout import next_step
+from refitd.core.seen import SERVES, Pair, Seen
 
 #: What can happen to a call: it is refused; it gets no answer, and was or was not done; it is
 #: done, and the host is rebooted.
@@ -93,6 +95,7 @@ class World:
     gate: tuple[str, ...] = ()
     taken: list[Step] = field(default_factory=list)
     starts: int = 0
+    companion_fates: dict[str, Fate] = field(default_factory=dict)
     outcome: Outcome | None = None
 
     def __post_init__(self) -> None:
@@ -107,6 +110,17 @@ class World:
             networks=networks,
         )
         self.containers.setdefault("old", old)
+        for each in self.goal.companions:
+            self.containers.setdefault(
+                each.id,
+                container(
+                    each.id,
+                    each.name,
+                    state=state[each.state],
+                    started_at=each.started_at,
+                    restart_policy=each.policy,
+                ),
+            )
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -127,6 +141,10 @@ class World:
             self.old,
             self.successor,
             self.containers.get("canary"),
+            pairs=tuple(
+                Pair(each, self.containers.get(each.id), self.containers.get(f"new {each.id}"))
+                for each in self.goal.companions
+            ),
             verdicts=dict(self.verdicts),
             gate=self.gate,
             tag_image=self.tag_image,
@@ -201,9 +219,11 @@ class World:
                 return False
         return True
 
-    def _perform(self, step: Step) -> None:  # noqa: C901 - one case a step
+    def _perform(self, step: Step) -> None:  # noqa: C901, PLR0912 - one case a step
         match step:
-            case Create(role=role):
+            case Create(role="companion", of=of):
+                self._create_companion(of)
+            case Create(role="canary" | "successor" as role):
                 self._create(role)
             case Start(id=id_):
                 self._start(id_)
@@ -244,17 +264,51 @@ class World:
             role, name, state="created", restart_policy=policy, started_at="", networks=late
         )
 
+    def _create_companion(self, of: str) -> None:
+        old = self.containers[of]
+        name = f"{old.name}-successor-41"
+        if any(each.name == name for each in self.containers.values()):
+            raise Refused(f"name {name} is in use")
+        policy = next(each.policy for each in self.goal.companions if each.id == of)
+        self.containers[f"new {of}"] = replace(
+            old, id=f"new {of}", name=name, state="created", started_at="", restart_policy=policy
+        )
+
+    def _owners(self, id_: str) -> list[str]:
+        """Of a companion or its likeness: whose namespaces it lives in."""
+        of = id_.removeprefix("new ")
+        lives_with = [c.lives_with for c in self.goal.companions if c.id == of]
+        owners = lives_with[0] if lives_with else ()
+        if id_ == of:
+            return list(owners)
+        return ["successor" if each == "old" else f"new {each}" for each in owners]
+
+    def cut_off(self, id_: str) -> bool:
+        """Whether one that runs lives in a namespace that is gone."""
+        runs = self.containers[id_]
+        owners = [self.containers.get(each) for each in self._owners(id_)]
+        return any(
+            owner is None
+            or owner.state not in SERVES
+            or started_before(runs.started_at, owner.started_at)
+            for owner in owners
+        )
+
     def _start(self, id_: str) -> None:
         started = self.containers[id_]
-        fate: dict[str, Fate] = {"canary": self.canary_fate, "successor": self.successor_fate}
+        owners = [self.containers.get(each) for each in self._owners(id_)]
+        if any(owner is None or owner.state not in SERVES for owner in owners):
+            raise Refused("cannot join the namespace of a container that does not run")
+        fate = self._fates
         rival = self.successor if id_ == "old" else self.old
-        if self.goal.way == "swap" and id_ != "canary" and rival and rival.state in SERVES:
+        holds_ports = id_ in ("old", "successor")
+        if self.goal.way == "swap" and holds_ports and rival and rival.state in SERVES:
             raise Refused("port is already allocated")
         if fate.get(id_) == "refused":
             raise Refused("cannot be started")
         self.starts += 1
         self.by_hand.discard(id_)
-        self._change(started.id, state="running", started_at=f"start {self.starts}")
+        self._change(started.id, state="running", started_at=f"start {self.starts:04d}")
         self._prove_anew(id_)
 
     def _prove_anew(self, id_: str) -> None:
@@ -262,8 +316,16 @@ class World:
             self.verdicts[id_] = Verdict("pending", "its health check has not passed yet")
 
     def _verdict(self, id_: str) -> Verdict:
-        fate = {"canary": self.canary_fate, "successor": self.successor_fate}.get(id_)
+        fate = self._fates.get(id_)
         return Verdict("failed", "unhealthy") if fate == "bad" else PROVEN
+
+    @property
+    def _fates(self) -> dict[str, Fate]:
+        return {
+            "canary": self.canary_fate,
+            "successor": self.successor_fate,
+            **self.companion_fates,
+        }
 
     def _change(self, id_: str, **values: object) -> None:
         if id_ not in self.containers:

@@ -7,7 +7,7 @@ from typing import Any
 
 from refitd.core.container import Container
 from refitd.core.proof import PROVEN
-from refitd.core.rollout import Seen
+from refitd.core.seen import Seen
 from refitd.core.target import HttpProbe
 from refitd.shell.outage import OutageMeter, first_port
 from tests.contracts.memory_journal import MemoryDatabase

@@ -11,7 +11,7 @@ import pytest
 
 from refitd.core import labels
 from refitd.core.module import Row
-from refitd.core.rollout import Seen
+from refitd.core.seen import Seen
 from refitd.errors import DatabaseUnavailable, EngineRefused, SourceRefused
 from refitd.shell.drive import Parked
 from refitd.shell.keeper import Keeper

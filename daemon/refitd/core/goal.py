@@ -12,10 +12,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
+from refitd.core.companions import Companion
 from refitd.core.deployment import Record
 
 Way = Literal["swap", "overlap", "restart"]
 Role = Literal["canary", "successor"]
+#: Of the old one, of a companion as it was, and of the likeness that is to take its place.
+Theirs = Literal["old", "old_companion", "companion"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class Goal:
     #: Networks bound late (overlap), each with the aliases that are then due there.
     late: Mapping[str, tuple[str, ...]]
     drain_s: float
+    #: Who lives in the old one's namespaces or uses its volumes, each after those it depends on.
+    companions: tuple[Companion, ...] = ()
     #: The record of the old one, for the day it is put back.
     before: Mapping[str, Any] | None = None
     #: What was noted on the way.
@@ -57,7 +62,11 @@ class Goal:
     @property
     def previous_name(self) -> str:
         """What the old one is called once the successor bears the final name."""
-        return f"{self.name}-previous-{self.deployment}"
+        return self.previous(self.name)
+
+    def previous(self, name: str) -> str:
+        """What the one called so is called once another bears that name."""
+        return f"{name}-previous-{self.deployment}"
 
     def transitional_name(self, role: Role) -> str:
         return f"{self.name}-{role}-{self.deployment}"
@@ -70,7 +79,8 @@ class Goal:
         known = {field.name for field in fields(cls)}
         values = {key: value for key, value in raw.items() if key in known}
         late = {network: tuple(aliases) for network, aliases in values.pop("late").items()}
-        return cls(**values, late=late)
+        companions = tuple(map(Companion.from_json, values.pop("companions", ())))
+        return cls(**values, late=late, companions=companions)
 
     @property
     def record_before(self) -> Record | None:
@@ -79,24 +89,30 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    role: Role
+    role: Role | Literal["companion"]
+    #: The id of the companion that it is about, where it is; so below.
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
     id: str
-    role: Role | Literal["old"]
+    role: Role | Theirs
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Restart:
     id: str
+    role: Literal["", "old_companion"] = ""
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
     id: str
-    role: Role | Literal["old"]
+    role: Role | Theirs
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +123,8 @@ class Pause:
 @dataclass(frozen=True, slots=True)
 class Remove:
     id: str
-    role: Role
+    role: Role | Literal["companion"]
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,11 @@ OLD_STATE = PREFIX + "old-state"
 #: The ids of all containers that stood here before: their short ids are stale aliases.
 FOREBEARS = PREFIX + "forebears"
 
+#: On the likeness of a companion: the name of the target's container.
+FOLLOWS = PREFIX + "follows"
+
 CANARY = "canary"
+COMPANION = "companion"
 SUCCESSOR = "successor"
 PROBE = "probe"
 

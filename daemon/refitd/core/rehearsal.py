@@ -32,7 +32,11 @@ from refitd.core.goal import (
     Wait,
 )
 from refitd.core.proof import PROVEN
-from refitd.core.rollout import Seen, next_step
+from refitd.core.rollout import next_step
+from refitd.core.seen import Pair, Seen
+
+#: After any time that an engine writes.
+_JUST_NOW = "~"
 
 
 def rehearse(goal: Goal, seen: Seen, most: int = 60) -> tuple[Step, ...]:
@@ -66,16 +70,21 @@ def _performed(  # noqa: C901, PLR0911, PLR0912 - one case a step
     match step:
         case Create(role="canary"):
             return replace(seen, canary=_made("canary", goal))
+        case Create(role="companion", of=of):
+            return replace(seen, pairs=tuple(_with_likeness(each, of) for each in seen.pairs))
         case Create():
             return replace(seen, successor=_made("successor", goal))
         case Remove(role="canary"):
             return replace(seen, canary=None)
+        case Remove(role="companion", of=of):
+            left = (replace(p, new=None) if p.of.id == of else p for p in seen.pairs)
+            return replace(seen, pairs=tuple(left))
         case Remove():
             return replace(seen, successor=None)
         case Start(id=id_) | Restart(id=id_):
             verdicts = {**seen.verdicts, id_: PROVEN}
             return replace(
-                _changed(seen, id_, state="running", started_at="anew"), verdicts=verdicts
+                _changed(seen, id_, state="running", started_at=_JUST_NOW), verdicts=verdicts
             )
         case Stop(id=id_):
             return _changed(seen, id_, state="exited")
@@ -107,12 +116,28 @@ def _made(role: str, goal: Goal) -> Container:
     )
 
 
+def _with_likeness(pair: Pair, of: str) -> Pair:
+    if pair.of.id != of or pair.old is None:
+        return pair
+    name = f"{pair.of.name}-successor"
+    return replace(pair, new=replace(pair.old, id=f"new {of}", name=name, state="created"))
+
+
 def _changed(seen: Seen, id_: str, **values: object) -> Seen:
-    for who in ("old", "successor", "canary"):
-        container: Container | None = getattr(seen, who)
-        if container is not None and container.id == id_:
-            return replace(seen, **{who: replace(container, **values)})  # type: ignore[arg-type]
-    return seen
+    def with_values(container: Container | None) -> Container | None:
+        ours = container is not None and container.id == id_
+        return replace(container, **values) if container and ours else container  # type: ignore[arg-type]
+
+    return replace(
+        seen,
+        old=with_values(seen.old),
+        successor=with_values(seen.successor),
+        canary=with_values(seen.canary),
+        pairs=tuple(
+            replace(pair, old=with_values(pair.old), new=with_values(pair.new))
+            for pair in seen.pairs
+        ),
+    )
 
 
 def _networks(seen: Seen, id_: str, network: str, aliases: tuple[str, ...] | None) -> Seen:

@@ -17,9 +17,9 @@ The three ways forward and the way back are each a straight run of such sentence
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator
 
+from refitd.core import along
 from refitd.core.container import Container
 from refitd.core.goal import (
     Connect,
@@ -44,39 +44,7 @@ from refitd.core.goal import (
     TurnBack,
     Wait,
 )
-from refitd.core.proof import PENDING, Verdict
-
-#: States in which a container counts as serving, or as brought up by the engine by itself.
-SERVES = frozenset(("running", "paused", "restarting"))
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One look at all that a goal is about.
-
-    `gate` are the paths in which a successor, once created, differs from what was asked;
-    `tag_image` is the image that the configured tag points to.
-    """
-
-    old: Container | None = None
-    successor: Container | None = None
-    canary: Container | None = None
-    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
-    gate: tuple[str, ...] = ()
-    tag_image: str | None = None
-
-    def verdict(self, container: Container) -> Verdict:
-        return self.verdicts.get(container.id, PENDING)
-
-
-def without(seen: Seen, left_over: Collection[str]) -> Seen:
-    """The same look without the containers that were to be removed and could not be."""
-    canary, successor = seen.canary, seen.successor
-    return replace(
-        seen,
-        canary=None if canary is None or canary.id in left_over else canary,
-        successor=None if successor is None or successor.id in left_over else successor,
-    )
+from refitd.core.seen import SERVES, Seen
 
 
 def next_step(goal: Goal, seen: Seen) -> Step | Outcome:
@@ -90,8 +58,14 @@ def next_step(goal: Goal, seen: Seen) -> Step | Outcome:
 def in_critical_section(goal: Goal, seen: Seen) -> bool:
     """Whether nothing proven serves: the old one is stopped and the new one is not proven.
 
-    Such a section is entered under an extended lease and then finished, whoever asks to stop.
+    Such a section is entered under an extended lease and then finished, whoever asks to stop. A
+    companion that ran and does not is such a one, too.
     """
+    return nothing_serves(goal, seen) or along.bereft(goal, seen)
+
+
+def nothing_serves(goal: Goal, seen: Seen) -> bool:
+    """The same of the target alone."""
     if goal.old_state == "stopped":
         return False
     if goal.way == "restart":
@@ -104,9 +78,10 @@ def in_critical_section(goal: Goal, seen: Seen) -> bool:
 
 def enters_critical_section(goal: Goal, step: Step) -> bool:
     """Whether this step takes away what serves now."""
-    if goal.old_state == "stopped":
-        return False
-    return (isinstance(step, Stop) and step.id == goal.old_id) or isinstance(step, Restart)
+    serving = {each.id for each in goal.companions if each.state != "stopped"}
+    if goal.old_state != "stopped":
+        serving.add(goal.old_id)
+    return isinstance(step, Stop | Restart) and step.id in serving
 
 
 def _swap(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
@@ -114,12 +89,14 @@ def _swap(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     old, successor = seen.old, seen.successor
     yield from _prove_canary(goal, seen)
     yield from _create_successor(seen)
+    yield from along.create(seen)
     assert successor is not None
     if goal.old_state == "stopped":
         if old is not None and old.state in SERVES:
             yield TurnBack("the stopped container was started by somebody else meanwhile")
         yield from _take_over(goal, seen)
     if successor.state == "created":
+        yield from along.stop_before(seen)
         yield from _stop_old(old)
         yield Start(successor.id, "successor")
     if successor.runs:
@@ -134,6 +111,7 @@ def _overlap(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     """Prove the successor beside the old one, bind its names late, then stop the old one."""
     old, successor = seen.old, seen.successor
     yield from _create_successor(seen)
+    yield from along.create(seen)
     assert successor is not None
     if successor.state == "created":
         yield Start(successor.id, "successor")
@@ -154,14 +132,18 @@ def _restart(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     assert old is not None
     if old.started_at == goal.old_started_at:
         yield from _prove_canary(goal, seen)
+        yield from along.stop_before(seen)
         yield Restart(old.id)
     if seen.canary:
         yield Remove(seen.canary.id, "canary")
     verdict = seen.verdict(old)
     if verdict.is_ == "failed":
+        if old.runs:  # whatever is wrong with it, they were cut off
+            yield from along.put_back(goal, seen)
         yield Failed(f"after its restart {verdict.cause}")
     if verdict.is_ == "pending":
         yield Wait(verdict.cause)
+    yield from along.restart_each(goal, seen)
     yield Succeeded(old.id)
 
 
@@ -183,12 +165,14 @@ def _back(goal: Goal, seen: Seen, cause: str) -> Iterator[Step | Outcome]:
         yield SetPolicy(old.id, goal.old_policy, goal.old_retries)
     if seen.canary:
         yield Remove(seen.canary.id, "canary")
+    yield from along.clear(seen)
     if successor and successor.state in SERVES:
         yield Stop(successor.id, "successor")
     if successor:
         yield Remove(successor.id, "successor")
     if old.name != goal.name:
         yield Rename(old.id, goal.name)
+    yield from along.put_back(goal, seen)
     yield from _tag_as_before(goal, seen)
     if goal.old_falls_over:
         yield Failed(
@@ -246,6 +230,7 @@ def _clear_up(seen: Seen) -> Iterator[Step | Outcome]:
     """Leave nothing over where the old one is gone; but what runs may be all that serves."""
     if seen.canary:
         yield Remove(seen.canary.id, "canary")
+    yield from along.clear(seen, all_of_them=False)
     if seen.successor and seen.successor.state not in SERVES:
         yield Remove(seen.successor.id, "successor")
 
@@ -313,7 +298,7 @@ def _bind_late(goal: Goal, seen: Seen, successor: Container) -> Iterator[Step | 
 
 
 def _take_over(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
-    """The old one steps aside, the successor gets the final name and the tag.
+    """The old one steps aside, the successor gets the final name, its companions, and the tag.
 
     In a swap the old one was stopped before; but a reboot brings one with the policy `always`
     up again, whoever stopped it.
@@ -327,6 +312,7 @@ def _take_over(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
         yield Rename(old.id, goal.previous_name)
     if successor.name != goal.name:
         yield Rename(successor.id, goal.name)
+    yield from along.replace_each(goal, seen)
     if goal.configured_tag and seen.tag_image != goal.image_id:
         yield Tag(goal.image_id, goal.configured_tag)
     yield Succeeded(successor.id)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Literal
 
 from refitd.core import labels
 from refitd.core.clone.config import REPLACING
+from refitd.core.companions import Companion, condition, cut_off_by_restart
 from refitd.core.container import Container
 from refitd.core.deployment import Record
 from refitd.core.goal import Goal, Way
@@ -15,15 +16,17 @@ from refitd.core.strategy import canary_objection, choose
 from refitd.core.target import Target
 
 
-def way_of(target: Target, old: Container, *, rebuild: bool) -> tuple[Way, str]:
+def way_of(
+    target: Target, old: Container, *, rebuild: bool, companions: Sequence[Companion] = ()
+) -> tuple[Way, str]:
     """The way and its reason.
 
     A toggle restarts in place, except where two may run side by side (then the same image is
     rolled out without an outage) and where the container was born of the old hand-over: it
     would find `REPLACING_CONTAINER` in its environment again, and stop whom that names.
     """
-    strategy, why = choose(target, old.inspect)
-    if strategy == "overlap" and _condition(old) != "running":
+    strategy, why = choose(target, old.inspect, companions)
+    if strategy == "overlap" and condition(old) != "running":
         strategy, why = "swap", f"it is {old.state}, and its successor is to be so, too"
     if rebuild or strategy == "overlap":
         return strategy, why
@@ -52,6 +55,7 @@ def make_goal(  # noqa: PLR0913 - what a goal is made of
     before: Record | None,
     rebuild: bool,
     falls_over: bool = False,
+    companions: Sequence[Companion] = (),
 ) -> Goal:
     """`tagged` is the image that the configured tag points to now."""
     return Goal(
@@ -61,7 +65,7 @@ def make_goal(  # noqa: PLR0913 - what a goal is made of
         way=way,
         name=target.container,
         old_id=old.id,
-        old_state=_condition(old),
+        old_state=condition(old),
         old_policy=old.restart_policy,
         old_retries=old.restart_retries,
         old_started_at=old.started_at,
@@ -73,6 +77,7 @@ def make_goal(  # noqa: PLR0913 - what a goal is made of
         canary=way != "overlap" and canary_objection(target, old.inspect) is None,
         late=_late(target, old) if way == "overlap" else {},
         drain_s=target.drain_s if way == "overlap" else 0.0,
+        companions=_concerned(old, way, companions),
         before=asdict(before) if before else None,
     )
 
@@ -93,10 +98,8 @@ def repository(reference: str) -> str:
     return reference if not name or "/" in tag else name
 
 
-def _condition(old: Container) -> Literal["running", "paused", "stopped"]:
-    if old.state == "paused":
-        return "paused"
-    return "running" if old.state in ("running", "restarting") else "stopped"
+def _concerned(old: Container, way: Way, companions: Sequence[Companion]) -> tuple[Companion, ...]:
+    return cut_off_by_restart(old.id, companions) if way == "restart" else tuple(companions)
 
 
 def _late(target: Target, old: Container) -> dict[str, tuple[str, ...]]:

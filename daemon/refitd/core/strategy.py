@@ -5,10 +5,12 @@ The answer comes with its reason, in words, for the plan and the audit row.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from refitd.core.clone.identity import own_hostname
 from refitd.core.clone.network import has_own_network, network_mode
+from refitd.core.companions import Companion
 from refitd.core.container import Json
 from refitd.core.target import Target
 
@@ -17,11 +19,11 @@ Strategy = Literal["swap", "overlap"]
 _BUILT_IN = ("default", "bridge")
 
 
-def choose(target: Target, old: Json) -> tuple[Strategy, str]:
+def choose(target: Target, old: Json, companions: Sequence[Companion] = ()) -> tuple[Strategy, str]:
     """`overlap` where the target is declared fit for it and nothing it uses is exclusive."""
     if target.strategy == "swap":
         return "swap", "the settings ask for it"
-    objection = _overlap_objection(target, old)
+    objection = _overlap_objection(target, old, companions)
     if objection is None:
         return "overlap", "two of it may run side by side, and nothing it uses is exclusive"
     if target.strategy == "overlap":
@@ -41,7 +43,7 @@ def canary_objection(target: Target, old: Json) -> str | None:
     return None
 
 
-def _overlap_objection(target: Target, old: Json) -> str | None:
+def _overlap_objection(target: Target, old: Json, companions: Sequence[Companion]) -> str | None:
     host = old["HostConfig"]
     if not target.concurrent:
         return "the settings do not say that two of it may run side by side (concurrent = true)"
@@ -49,6 +51,9 @@ def _overlap_objection(target: Target, old: Json) -> str | None:
         return "it is not on a user-defined network, where names could move"
     if host.get("PublishAllPorts") or any((host.get("PortBindings") or {}).values()):
         return "it publishes host ports, and two containers cannot hold one port"
+    for companion in companions:
+        if companion.is_cut_off:
+            return f"{companion.name} lives in its namespaces, and can be with one of two only"
     return _identity_objection(target, old)
 
 

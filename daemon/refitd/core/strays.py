@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from refitd.core import labels
 from refitd.core.container import Container
 from refitd.core.deployment import Snapshot
-from refitd.core.rollout import SERVES
+from refitd.core.seen import SERVES
 from refitd.core.target import Target
 
 
@@ -77,11 +77,12 @@ def _is_stray(container: Container, name: str, snapshot: Snapshot) -> bool:
     role = its.get(labels.ROLE)
     if container.name == probe_name(name):
         return role == labels.PROBE
-    if its.get(labels.FINAL_NAME) != name or container.name == name:
+    named = its.get(labels.FINAL_NAME)
+    if name not in (named, its.get(labels.FOLLOWS)) or container.name == named:
         return False
     if role == labels.PROBE:
         return True  # of a `refitd plan` that was killed
     made_and_left = role == labels.CANARY or (
-        role == labels.SUCCESSOR and container.state == "created"
+        role in (labels.SUCCESSOR, labels.COMPANION) and container.state == "created"
     )
     return made_and_left and not _is_under_way(container, snapshot)

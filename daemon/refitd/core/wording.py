@@ -28,7 +28,7 @@ from refitd.core.goal import (
 def step_name(step: Step) -> str:
     """`create_canary`, `stop_old`, …: what happens, and to whom where that matters."""
     verb = re.sub(r"(?<!^)(?=[A-Z])", "_", type(step).__name__).lower()
-    role = getattr(step, "role", None)
+    role = getattr(step, "role", "")
     return f"{verb}_{role}" if role else verb
 
 
@@ -36,24 +36,27 @@ def sentence(step: Step, goal: Goal) -> str:  # noqa: C901, PLR0911, PLR0912 - o
     match step:
         case Create(role="canary"):
             return "create a canary from the new image, without ports and names"
+        case Create(role="companion", of=of):
+            return f"create the new {_name(goal, of)} (not started), compare it with the old one"
         case Create():
             late = ", its names to be bound later" if goal.late else ""
             return f"create the new container (not started), compare it with the old one{late}"
-        case Start(role=role):
-            return f"start the {_who(role)}"
-        case Restart():
-            return "restart the container, with its own stop timeout"
-        case Stop(role=role):
-            return f"stop the {_who(role)} by its own signal and timeout"
+        case Start(role=role, of=of):
+            return f"start the {_who(role, goal, of)}"
+        case Restart(of=of):
+            who = f"the {_name(goal, of)}" if of else "the container"
+            return f"restart {who}, with its own stop timeout"
+        case Stop(role=role, of=of):
+            return f"stop the {_who(role, goal, of)} by its own signal and timeout"
         case Pause():
             return "pause it, as the old one was"
-        case Remove(role=role):
-            return f"remove the {_who(role)}"
+        case Remove(role=role, of=of):
+            return f"remove the {_who(role, goal, of)}"
         case Rename(id=id_, name=name):
-            who = "old container" if id_ == goal.old_id else "new container"
-            return f"rename the {who} to {name}"
-        case SetPolicy(policy=policy):
-            return f"set the old container's restart policy to {policy}"
+            return f"rename the {_renamed(goal, id_, name)} to {name}"
+        case SetPolicy(id=id_, policy=policy):
+            who = f"old {_name(goal, id_)}" if id_ in _companions(goal) else "old container"
+            return f"set the {who}'s restart policy to {policy}"
         case Connect(network=network):
             return f"connect the new container to {network} with its final names"
         case Disconnect(network=network):
@@ -70,5 +73,23 @@ def sentence(step: Step, goal: Goal) -> str:  # noqa: C901, PLR0911, PLR0912 - o
             return f"turn back: {cause}"
 
 
-def _who(role: str) -> str:
+def _who(role: str, goal: Goal, of: str) -> str:
+    if of:
+        return f"{'old' if role == 'old_companion' else 'new'} {_name(goal, of)}"
     return {"old": "old container", "successor": "new container"}.get(role, role)
+
+
+def _renamed(goal: Goal, id_: str, name: str) -> str:
+    if id_ in _companions(goal):
+        return f"old {_name(goal, id_)}"
+    if name in _companions(goal).values():
+        return "new one"
+    return "old container" if id_ == goal.old_id else "new container"
+
+
+def _name(goal: Goal, companion_id: str) -> str:
+    return _companions(goal)[companion_id]
+
+
+def _companions(goal: Goal) -> dict[str, str]:
+    return {each.id: each.name for each in goal.companions}

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from refitd.core import labels, recreate
+from refitd.core.companions import Companion, with_new_owners
 from refitd.core.container import Container, CreateRequest, Json
 from refitd.core.goal import Goal, Role
 from refitd.core.recreate import Clone
@@ -19,6 +20,9 @@ from refitd.core.strays import probe_name
 from refitd.core.target import Target
 from refitd.errors import EngineError, EngineRefused, NotFound, ReplacementRefused
 from refitd.ports import Engine
+
+#: Inspect data of those replaced, each with the id of who takes its place.
+Moves = Sequence[tuple[Json, str]]
 
 
 class Cloner:
@@ -40,14 +44,37 @@ class Cloner:
         clone = self._clone(goal, role, old)
         return self._engine.create(recreate.create_request(old.inspect, self.baseline(old), clone))
 
+    def create_companion(
+        self, goal: Goal, companion: Companion, old: Container, moved: Moves
+    ) -> str:
+        """Create (not start) the likeness of a companion, with those it depends on who are new."""
+        reference = str(old.inspect["Config"]["Image"])
+        tagged = self._engine.image(reference)
+        clone = Clone(
+            name=f"{companion.name}-successor-{goal.deployment}",
+            # By the name its owner gave, unless that means another image by now.
+            image=reference if tagged and tagged.id == old.image_id else old.image_id,
+            labels=self._marks(goal, labels.COMPANION, old, companion.name)
+            | {labels.FOLLOWS: goal.name},
+            final_name=companion.name,
+            api_version=self._engine.info().api_version,
+            forebears=forebears(old),
+            restart_policy=(companion.policy, companion.retries),
+        )
+        inspect = with_new_owners(old.inspect, moved)
+        return self._engine.create(recreate.create_request(inspect, self.baseline(old), clone))
+
     def endpoint(self, goal: Goal, old: Container, network: str) -> Json:
         """The settings with which the proven successor gets its names on `network`."""
         return recreate.endpoint(old.inspect, network, self._clone(goal, "successor", old))
 
-    def differences(self, old: Container, new: Container) -> tuple[str, ...]:
+    def differences(self, old: Container, new: Container, moved: Moves = ()) -> tuple[str, ...]:
         """The fidelity gate: paths in which what was asked of the two differs."""
         return recreate.differences(
-            old.inspect, self.baseline(old), new.inspect, self.baseline(new)
+            with_new_owners(old.inspect, moved),
+            self.baseline(old),
+            new.inspect,
+            self.baseline(new),
         )
 
     def trial(self, old: Container) -> tuple[str, ...]:
@@ -145,17 +172,21 @@ class Cloner:
         )
 
     def _labels(self, goal: Goal, role: Role, old: Container) -> Mapping[str, str]:
-        own = {
+        return self._marks(goal, role, old, goal.name) | {
+            labels.OLD_POLICY: json.dumps([goal.old_policy, goal.old_retries]),
+            labels.OLD_STATE: goal.old_state,
+        }
+
+    def _marks(self, goal: Goal, role: str, old: Container, final_name: str) -> dict[str, str]:
+        marks = {
             labels.TARGET: goal.target,
             labels.DEPLOYMENT: str(goal.deployment),
             labels.INSTANCE: self._instance,
             labels.ROLE: role,
             labels.REPLACES: old.id,
-            labels.FINAL_NAME: goal.name,
-            labels.OLD_POLICY: json.dumps([goal.old_policy, goal.old_retries]),
-            labels.OLD_STATE: goal.old_state,
+            labels.FINAL_NAME: final_name,
             labels.EPOCH: str(goal.epoch),
         }
-        if role == "successor":
-            own[labels.FOREBEARS] = ",".join(id_[:12] for id_ in (*forebears(old), old.id)[-20:])
-        return own
+        if role != labels.CANARY:
+            marks[labels.FOREBEARS] = ",".join(id_[:12] for id_ in (*forebears(old), old.id)[-20:])
+        return marks

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from refitd.core import labels
 from refitd.core.backoff import retry_delay_s
-from refitd.core.container import Image
+from refitd.core.container import Container, Image
 from refitd.core.deployment import (
     Amendment,
     Deployment,
@@ -72,15 +72,14 @@ class Conclusion:
                 self.prune_images()
             case RolledBack(cause=cause):
                 self._keep_old(goal, enabled)
-                # What was put back is no way back any more; it would be removed when due.
-                self._journal.drop_retiree(self._target.name, goal.old_id, self._tenure.epoch)
+                self._drop_put_back(goal)
                 self._bar(deployment, cause, snapshot, run_key=tried)
                 self._keep_left_over(goal, goal.old_id, snapshot)
                 self._end(deployment, "rolled_back", cause, outage_s)
                 self.prune_images(failed=goal.image_id)
             case Failed(cause=cause):
                 self._keep_old(goal, enabled)
-                self._journal.drop_retiree(self._target.name, goal.old_id, self._tenure.epoch)
+                self._drop_put_back(goal)
                 self._bar(deployment, cause, snapshot, run_key=tried)
                 self._end(deployment, "failed", cause, outage_s)
 
@@ -101,11 +100,12 @@ class Conclusion:
     def retire(self, retiree: Retiree) -> None:
         """Its time is over: remove the old container. Volumes with a name stay.
 
-        One that bears the target's name again was put back, by us or by hand: it stays.
+        One that bears the target's name again, or runs under another one than it was given, was put
+        back, by us or by hand: it stays.
         """
         try:
             container = self._engine.container(retiree.container_id)
-            if container is not None and container.name != self._target.container:
+            if container is not None and not self._was_put_back(container, retiree):
                 self._engine.remove(retiree.container_id)
         except EngineError as error:  # it can wait; the target cannot
             self._log.warning("container.unretired", name=retiree.name, error=str(error))
@@ -113,6 +113,10 @@ class Conclusion:
         self._journal.drop_retiree(self._target.name, retiree.container_id, self._tenure.epoch)
         self._log.info("container.retired", container=retiree.container_id, name=retiree.name)
         self.prune_images(previous=retiree.image_id)
+
+    def _was_put_back(self, container: Container, retiree: Retiree) -> bool:
+        renamed = container.runs and container.name != retiree.name
+        return renamed or container.name == self._target.container
 
     def keep_down(self, retiree: Retiree) -> None:
         """What was replaced is not to serve beside what replaced it. `docker compose start` and
@@ -217,23 +221,31 @@ class Conclusion:
     def _keep(self, record: Record) -> None:
         self._journal.keep_record(self._target.name, record, self._tenure.epoch)
 
+    def _drop_put_back(self, goal: Goal) -> None:
+        """What was put back is no way back any more; it would be removed when due."""
+        for id_ in (goal.old_id, *(each.id for each in goal.companions)):
+            self._journal.drop_retiree(self._target.name, id_, self._tenure.epoch)
+
     def _keep_way_back(self, goal: Goal, container_id: str, snapshot: Snapshot) -> None:
-        """The one just replaced is kept for the watch window; those before it are not."""
+        """The one just replaced is kept for the watch window, with its companions; those before
+        them are not. Whether a companion's likeness falls over is not watched."""
         if container_id == goal.old_id:
             return
-        old = self._engine.container(goal.old_id)
-        if old is not None:
-            retiree = Retiree(
-                container_id=old.id,
-                name=old.name,
-                image_id=old.image_id,
-                successor_id=container_id,
-                deployment_id=goal.deployment,
-                due_at=snapshot.at + timedelta(seconds=self._target.watch_s),
-            )
-            self._journal.add_retiree(self._target.name, retiree, self._tenure.epoch)
+        replaced = {goal.old_id: container_id} | {each.id: "" for each in goal.companions}
+        for id_, successor_id in replaced.items():
+            old = self._engine.container(id_)
+            if old is not None:
+                retiree = Retiree(
+                    container_id=old.id,
+                    name=old.name,
+                    image_id=old.image_id,
+                    successor_id=successor_id,
+                    deployment_id=goal.deployment,
+                    due_at=snapshot.at + timedelta(seconds=self._target.watch_s),
+                )
+                self._journal.add_retiree(self._target.name, retiree, self._tenure.epoch)
         for earlier in snapshot.retirees:
-            if earlier.container_id != goal.old_id:
+            if earlier.container_id not in replaced:
                 self.retire(earlier)
 
     def _keep_left_over(self, goal: Goal, serving: str, snapshot: Snapshot) -> None:
@@ -243,11 +255,14 @@ class Conclusion:
         except EngineError as error:
             self._log.warning("container.left_over", error=str(error))
             return
+        replaced = {goal.old_id, *(each.id for each in goal.companions)}
         for container in found:
-            made_for_it = container.labels.get(
-                labels.REPLACES
-            ) == goal.old_id and container.labels.get(labels.DEPLOYMENT) == str(goal.deployment)
-            if made_for_it and container.id != serving:
+            its = container.labels
+            made_for_it = its.get(labels.REPLACES) in replaced and its.get(
+                labels.DEPLOYMENT
+            ) == str(goal.deployment)
+            in_place = container.id == serving or container.name == its.get(labels.FINAL_NAME)
+            if made_for_it and not in_place:
                 retiree = Retiree(
                     container_id=container.id,
                     name=container.name,

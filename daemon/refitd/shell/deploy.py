@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from refitd.core.container import Container
 from refitd.core.deployment import Amendment, Deployment, NewDeployment, Snapshot, Wake
-from refitd.core.goal import Goal, Way
+from refitd.core.goal import Goal
 from refitd.core.plan import Rebuild, Restart, Wanted
-from refitd.core.route import make_goal, own_tag, way_of
+from refitd.core.route import make_goal, own_tag
 from refitd.core.target import Target
 from refitd.errors import (
     BuildCancelled,
@@ -184,13 +184,12 @@ class Deployer:
         cancelled: Callable[[Wanted], bool],
     ) -> None:
         rebuild = isinstance(decision, Rebuild)
-        way, why = way_of(self._target, container, rebuild=rebuild)
         log = self._log.bind(deployment=deployment.id, epoch=deployment.epoch)
-        vetted = self._vet(container, way)
+        vetted = self._vet(container, rebuild=rebuild)
         if vetted.warnings:
             log.warning("replacement.warned", warnings=list(vetted.warnings))
-        self._journal.amend(deployment, Amendment(strategy=way))
-        log.info("strategy.chosen", strategy=way, reason=why)
+        self._journal.amend(deployment, Amendment(strategy=vetted.way))
+        log.info("strategy.chosen", strategy=vetted.way, reason=vetted.why)
         if isinstance(decision, Rebuild):
             image_id = self._assembly.image(
                 deployment,
@@ -200,10 +199,13 @@ class Deployer:
             )
             # Minutes may have gone by, and with them what it was found to be.
             container = self._engine.container(container.id) or container
-            way = self._weigh_again(deployment, container, way)
+            before, vetted = vetted, self._vet(container, rebuild=rebuild)
+            if vetted.way != before.way:
+                self._journal.amend(deployment, Amendment(strategy=vetted.way))
+                log.info("strategy.chosen", strategy=vetted.way, reason=vetted.why)
         else:
             image_id = container.image_id
-            if way != "restart":
+            if vetted.way != "restart":
                 self._engine.tag(image_id, own_tag(self._target, deployment.id))
         tagged = self._engine.image(self._target.image)
         goal = make_goal(
@@ -211,14 +213,15 @@ class Deployer:
             container,
             deployment=deployment.id,
             epoch=deployment.epoch,
-            way=way,
+            way=vetted.way,
             image_id=image_id,
             # A canary of what is restarted in place is gone soon: it needs no tag.
-            tag=image_id if way == "restart" else own_tag(self._target, deployment.id),
+            tag=image_id if vetted.way == "restart" else own_tag(self._target, deployment.id),
             tagged=tagged.id if tagged else None,
             before=snapshot.record,
             rebuild=rebuild,
             falls_over=vetted.falls_over,
+            companions=vetted.companions,
         )
         self._journal.amend(deployment, Amendment(state="replacing", goal=goal.to_json()))
         self._pursue(deployment, goal)
@@ -260,17 +263,9 @@ class Deployer:
         written = self._journal.deployment(deployment.id)
         return written is not None and written.goal is not None
 
-    def _weigh_again(self, deployment: Deployment, container: Container, before: Way) -> Way:
-        way, why = way_of(self._target, container, rebuild=True)
-        self._vet(container, way)
-        if way != before:
-            self._journal.amend(deployment, Amendment(strategy=way))
-            self._log.info("strategy.chosen", deployment=deployment.id, strategy=way, reason=why)
-        return way
-
-    def _vet(self, container: Container, way: Way) -> Vetted:
+    def _vet(self, container: Container, *, rebuild: bool) -> Vetted:
         """Raises `ReplacementRefused` where something stands against it."""
-        vetted = self._vetting.of(container, made_anew=way != "restart")
+        vetted = self._vetting.of(container, rebuild=rebuild)
         if vetted.refusals:
             said = "; ".join(vetted.refusals)
             raise ReplacementRefused(f"{container.name} cannot be replaced: {said}")

@@ -45,13 +45,8 @@ from refitd.core.goal import (
     Wait,
 )
 from refitd.core.recreate import stop_timeout
-from refitd.core.rollout import (
-    Seen,
-    enters_critical_section,
-    in_critical_section,
-    next_step,
-    without,
-)
+from refitd.core.rollout import enters_critical_section, in_critical_section, next_step
+from refitd.core.seen import Seen, without
 from refitd.core.target import Target
 from refitd.core.wording import sentence, step_name
 from refitd.errors import (
@@ -66,7 +61,7 @@ from refitd.errors import (
 )
 from refitd.ports import Clock, Engine, Journal, Log
 from refitd.shell.cloner import Cloner
-from refitd.shell.observe import Observer
+from refitd.shell.observe import Observer, moves
 from refitd.shell.outage import OutageMeter
 from refitd.shell.reading import Reading
 from refitd.shell.tenure import Tenure
@@ -162,7 +157,7 @@ class Driver:
         """Take one step, time it, and write it down, with its failure where it failed."""
         entering = enters_critical_section(goal, step) and not critical
         if entering:
-            self._tenure.extend(self._section_s(seen.old))
+            self._tenure.extend(self._section_s(seen))
             self._extended = True
         name = step_name(step)
         self._write(critical, deployment, Amendment(state="replacing", step=name))
@@ -196,17 +191,24 @@ class Driver:
     ) -> Goal:
         engine = self._engine
         match step:
-            case Create(role=role):
+            case Create(role="companion", of=of):
+                pair = next(pair for pair in seen.pairs if pair.of.id == of)
+                assert pair.old is not None, "nothing is created without the old one to go by"
+                moved = moves(seen.old, seen.successor, seen.pairs)
+                self._cloner.create_companion(goal, pair.of, pair.old, moved)
+            case Create(role="canary" | "successor" as role):
                 assert seen.old is not None, "nothing is created without the old one to go by"
                 id_ = self._cloner.create(goal, role, seen.old)
                 if role == "successor":
                     self._write(critical, deployment, Amendment(new_container=id_))
-            case Start(id=id_, role=role):
-                self._write_enabled(deployment, proving=role != "old")
+            case Start(id=id_, role=role, of=of):
+                if not of:
+                    self._write_enabled(deployment, proving=role != "old")
                 engine.start(id_)
-            case Restart(id=id_):
-                self._write_enabled(deployment, proving=True)
-                self._meter.begin(seen)
+            case Restart(id=id_, of=of):
+                if not of:
+                    self._write_enabled(deployment, proving=True)
+                    self._meter.begin(seen)
                 with self._proving_anew(None, id_):
                     engine.restart(id_)
             case Stop(id=id_, role=role):
@@ -253,7 +255,7 @@ class Driver:
         self, deployment: Deployment, goal: Goal, seen: Seen, cause: str, *, critical: bool
     ) -> Goal:
         """Turn back, keeping the last words of what failed before it is removed."""
-        for failed in (seen.canary, seen.successor):
+        for failed in (seen.canary, seen.successor, *(pair.new for pair in seen.pairs)):
             if failed is not None and failed.state != "created":
                 words = self._last_words(failed)
                 lines = [f"-- the end of the log of {failed.name}:", *words]
@@ -294,10 +296,12 @@ class Driver:
             # Something else has moved meanwhile: looking again tells. On the way back there is
             # no other way, so it is tried until it goes through.
             self._refusals += 1
-            if isinstance(step, Remove) and self._refusals >= PATIENCE:
-                # What cannot be removed is left over; that is no reason to turn back or to stay.
-                self._log.warning("container.left_over", container=step.id, error=str(error))
-                self._left_over.add(step.id)
+            if (id_ := _dispensable(goal, step)) and self._refusals >= PATIENCE:
+                # What cannot be removed is left over, and a companion that cannot be put back is
+                # left as it is; that is no reason to turn back or to stay.
+                self._log.warning("container.left_over", container=id_, error=str(error))
+                self._left_over.add(id_)
+                self._refusals = 0
                 return goal
             self._pause(min(5.0, self._target.health.interval_s * self._refusals))
             if goal.turned is not None or self._refusals < PATIENCE:
@@ -358,15 +362,17 @@ class Driver:
         Raises `LeaseLost` where another daemon is at it by now.
         """
         try:
-            self._tenure.extend(self._section_s(seen.old))
+            self._tenure.extend(self._section_s(seen))
         except DatabaseError as error:
             self._log.warning("lease.unextended", error=str(error))
         self._extended = True
 
-    def _section_s(self, old: Container | None) -> float:
-        """How long a critical section can last at the worst, its way back included."""
-        grace_s = stop_timeout(old.inspect) if old is not None else 10
-        return 2 * grace_s + 2 * self._target.health.deadline_s
+    def _section_s(self, seen: Seen) -> float:
+        """How long a critical section can last at the worst, its way back included: the target and
+        its companions, one after the other."""
+        those = [seen.old, *(pair.old for pair in seen.pairs)]
+        grace_s = sum(stop_timeout(each.inspect) if each is not None else 10 for each in those)
+        return 2 * grace_s + 2 * len(those) * self._target.health.deadline_s
 
     def _interval_s(self, critical: bool) -> float:  # noqa: FBT001
         """In a critical section each moment is one of outage: look more often."""
@@ -376,3 +382,13 @@ class Driver:
 
     def _pause(self, seconds: float) -> None:
         self._clock.sleep(seconds)
+
+
+def _dispensable(goal: Goal, step: Step) -> str | None:
+    """The container whose removal, or putting back, the pursuit can end without."""
+    if isinstance(step, Remove):
+        return step.id
+    on_the_way_back = goal.turned is not None
+    if on_the_way_back and isinstance(step, Start | Stop | Restart) and step.of:
+        return step.id
+    return None

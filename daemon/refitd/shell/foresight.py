@@ -19,8 +19,9 @@ from refitd.core.plan import Adopt, Decision, Nothing, Rebuild, decide, wanted
 from refitd.core.proof import PROVEN
 from refitd.core.rehearsal import rehearse
 from refitd.core.report import PlanView
-from refitd.core.rollout import Seen, unlike
-from refitd.core.route import make_goal, own_tag, way_of
+from refitd.core.rollout import unlike
+from refitd.core.route import make_goal, own_tag
+from refitd.core.seen import Pair, Seen
 from refitd.core.strategy import canary_objection
 from refitd.core.target import Target
 from refitd.core.wording import sentence
@@ -49,10 +50,9 @@ def plan(
         reason = getattr(decision, "problem", None) or decision.reason
         return PlanView(target.name, "nothing", reason, warnings=notes)
     rebuild = isinstance(decision, Rebuild)
-    made_anew = way_of(target, container, rebuild=rebuild)[0] != "restart"
-    vetted = Vetting(target, engine, journal, own_id).of(container, made_anew=made_anew)
+    vetted = Vetting(target, engine, journal, own_id).of(container, rebuild=rebuild)
     view = _view(target, engine, snapshot, container, decision, notes, vetted)
-    return _compared(view, cloner, container) if made_anew else view
+    return view if vetted.way == "restart" else _compared(view, cloner, container)
 
 
 def _view(
@@ -65,7 +65,7 @@ def _view(
     vetted: Vetted,
 ) -> PlanView:
     rebuild = isinstance(decision, Rebuild)
-    way, why = way_of(target, container, rebuild=rebuild)
+    way, why = vetted.way, vetted.why
     tagged = engine.image(target.image)
     goal = make_goal(
         target,
@@ -78,9 +78,11 @@ def _view(
         tagged=tagged.id if tagged else None,
         before=snapshot.record,
         rebuild=rebuild,
+        companions=vetted.companions,
     )
     seen = Seen(
         old=container,
+        pairs=tuple(Pair(each, engine.container(each.id)) for each in goal.companions),
         verdicts={container.id: PROVEN},
         tag_image=tagged.id if tagged else None,
     )

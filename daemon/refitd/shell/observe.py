@@ -1,23 +1,25 @@
 """One look at the engine for a goal: who is there, and what is to be thought of each.
 
 Who is who is told by ids and labels: the old one by the id in the goal, the canary and the
-successor by the labels they were created with. Names play no part.
+successor by the labels they were created with, the companions and their likenesses in the same
+ways. Names play no part.
 """
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import replace
 
 from refitd.core import labels
-from refitd.core.container import Container
+from refitd.core.container import Container, Json
 from refitd.core.goal import Goal
 from refitd.core.proof import Verdict, Watch, judge, last_check
-from refitd.core.rollout import Seen
-from refitd.core.target import Target
+from refitd.core.seen import Pair, Seen
+from refitd.core.target import Health, Target
 from refitd.errors import EngineRefused, ReplacementRefused
 from refitd.ports import Clock, Engine, Prober
-from refitd.shell.cloner import Cloner
+from refitd.shell.cloner import Cloner, Moves
 
 
 class Observer:
@@ -44,48 +46,63 @@ class Observer:
         successor = _made_for(goal, labels.SUCCESSOR, found)
         canary = _made_for(goal, labels.CANARY, found)
         tagged = self._engine.image(goal.configured_tag) if goal.configured_tag else None
-        present = [c for c in (old, successor, canary) if c is not None]
+        pairs = self._pairs(goal, old, successor, found)
+        target = [c for c in (old, successor, canary) if c is not None]
+        companions = [c for pair in pairs for c in (pair.old, pair.new) if c is not None]
+        health = self._target.health
+        # The probes in the settings are the target's; of others, Docker's word has to do.
+        unprobed = replace(health, http=None, tcp_port=None, command=())
+        verdicts = {each.id: self._judge(each, health) for each in target}
+        verdicts |= {each.id: self._judge(each, unprobed) for each in companions}
         return Seen(
             old=old,
             successor=successor,
             canary=canary,
-            verdicts={container.id: self._judge(container) for container in present},
-            gate=self._gate(old, successor),
+            pairs=pairs,
+            verdicts=verdicts,
+            gate=self._gate(old, successor, ()),
             tag_image=tagged.id if tagged else None,
         )
+
+    def _pairs(
+        self,
+        goal: Goal,
+        old: Container | None,
+        successor: Container | None,
+        found: tuple[Container, ...],
+    ) -> tuple[Pair, ...]:
+        pairs: list[Pair] = []
+        for companion in goal.companions:
+            was = self._engine.container(companion.id)
+            new = _made_for(goal, labels.COMPANION, found, companion.id)
+            moved = moves(old, successor, pairs)
+            pairs.append(Pair(companion, was, new, self._gate(was, new, moved)))
+        return tuple(pairs)
 
     def prove_anew(self, container: Container | None, container_id: str) -> None:
         """Its connections were cut or it was restarted: what was proven before counts no more."""
         last = last_check(container) if container else ""
         self._watches[container_id] = self._new_watch(last)
 
-    def _judge(self, container: Container) -> Verdict:
-        now_s = self._clock.now_s()
+    def _judge(self, container: Container, health: Health) -> Verdict:
+        now_s, probes = self._clock.now_s(), _has_probes(health)
         if container.runs and container.id not in self._watches:
             self._watches[container.id] = self._new_watch()
         watch = self._watches.get(container.id)
-        verdict = judge(container, watch, now_s, self._target.health)
-        if watch is not None and verdict.is_ == "pending" and self._probes(container):
+        if watch is not None and not probes:
+            watch = replace(watch, probed=True)
+        verdict = judge(container, watch, now_s, health)
+        if watch is not None and verdict.is_ == "pending" and probes and container.runs:
             # Only what has passed all else is probed.
-            settled = judge(
-                container, replace(watch, probed=True, probe=None), now_s, self._target.health
-            )
+            settled = judge(container, replace(watch, probed=True, probe=None), now_s, health)
             if settled.is_ == "proven":
                 watch = replace(watch, probed=True, probe=self._probe(container))
                 self._watches[container.id] = watch
-                verdict = judge(container, watch, self._clock.now_s(), self._target.health)
+                verdict = judge(container, watch, self._clock.now_s(), health)
         return verdict
 
     def _new_watch(self, last: str = "") -> Watch:
-        return Watch(self._clock.now_s(), last_check=last, probed=not self._has_probes)
-
-    @property
-    def _has_probes(self) -> bool:
-        health = self._target.health
-        return bool(health.http or health.tcp_port or health.command)
-
-    def _probes(self, container: Container) -> bool:
-        return self._has_probes and container.runs
+        return Watch(self._clock.now_s(), last_check=last, probed=False)
 
     def _probe(self, container: Container) -> str | None:
         health = self._target.health
@@ -109,15 +126,15 @@ class Observer:
             return self._prober.tcp(address, health.tcp_port, health.timeout_s)
         return None
 
-    def _gate(self, old: Container | None, successor: Container | None) -> tuple[str, ...]:
-        if old is None or successor is None or successor.state != "created":
+    def _gate(self, old: Container | None, new: Container | None, moved: Moves) -> tuple[str, ...]:
+        if old is None or new is None or new.state != "created":
             return ()
-        if successor.id not in self._gates:
+        if new.id not in self._gates:
             try:
-                self._gates[successor.id] = self._cloner.differences(old, successor)
+                self._gates[new.id] = self._cloner.differences(old, new, moved)
             except (EngineRefused, ReplacementRefused) as error:
                 return (f"what cannot be compared ({error})",)
-        return self._gates[successor.id]
+        return self._gates[new.id]
 
 
 def address_of(container: Container) -> str | None:
@@ -134,19 +151,34 @@ def address_of(container: Container) -> str | None:
     return None
 
 
-def _made_for(goal: Goal, role: str, found: tuple[Container, ...]) -> Container | None:
+def moves(
+    old: Container | None, successor: Container | None, pairs: Sequence[Pair]
+) -> list[tuple[Json, str]]:
+    """Who is to take whose place, so far as they have been created."""
+    both = [(old, successor), *((pair.old, pair.new) for pair in pairs)]
+    return [(was.inspect, new.id) for was, new in both if was is not None and new is not None]
+
+
+def _has_probes(health: Health) -> bool:
+    return bool(health.http or health.tcp_port or health.command)
+
+
+def _made_for(
+    goal: Goal, role: str, found: tuple[Container, ...], instead_of: str = ""
+) -> Container | None:
     """The container made for this goal in this role. Of two (a lost answer), the running one.
 
     The number of a deployment is its database's own: a panel next door on this engine has a
     deployment 1 of its own `backend`, and so has a database that was set up anew. The id of the
     container that is replaced is like no other.
     """
+    replaced = instead_of or goal.old_id
     mine = [
         c
         for c in found
-        if c.labels.get(labels.REPLACES) == goal.old_id
+        if c.labels.get(labels.REPLACES) == replaced
         and c.labels.get(labels.DEPLOYMENT) == str(goal.deployment)
         and c.labels.get(labels.ROLE) == role
-        and c.id != goal.old_id
+        and c.id != replaced
     ]
     return min(mine, key=lambda c: (c.state == "created", c.id), default=None)

@@ -12,7 +12,8 @@ import threading
 
 from refitd.core.container import Container
 from refitd.core.goal import Goal
-from refitd.core.rollout import Seen, in_critical_section
+from refitd.core.rollout import nothing_serves
+from refitd.core.seen import Seen
 from refitd.ports import Clock, Prober
 from refitd.shell.observe import address_of
 
@@ -49,12 +50,12 @@ class OutageMeter:
             self._thread.start()
 
     def note(self, goal: Goal, seen: Seen) -> None:
-        """A look was taken: addresses may be new, and the critical section may be over."""
+        """A look was taken: addresses may be new, and what serves may be proven."""
         if self._began_s is None:
             return
         self._addresses = self._of(seen) or self._addresses
         serves = seen.successor or seen.old
-        if self._proven_s is None and serves and not in_critical_section(goal, seen):
+        if self._proven_s is None and serves and not nothing_serves(goal, seen):
             self._proven_s = self._clock.now_s()
 
     def end(self) -> float | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from refitd.core import labels
 from refitd.core.container import Container
-from refitd.core.rollout import SERVES
+from refitd.core.seen import SERVES
 from refitd.core.target import Target
 from refitd.ports import Engine, Log
 

@@ -7,13 +7,17 @@ stands in `core/clone/refusal.py`, `core/clone/warning.py` and `core/strays.py`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from refitd.core import recreate
+from refitd.core import labels, recreate
 from refitd.core.clone.residence import Server
+from refitd.core.companions import Companion, companions_of, objections
 from refitd.core.container import Container
 from refitd.core.deployment import Snapshot
+from refitd.core.goal import Way
 from refitd.core.proof import falls_over
+from refitd.core.route import way_of
 from refitd.core.strays import doubles
 from refitd.core.target import Target
 from refitd.errors import EngineError
@@ -22,14 +26,19 @@ from refitd.ports import Engine, Journal
 
 @dataclass(frozen=True, slots=True)
 class Vetted:
-    """Sentences. With a refusal the container is left as it is; a warning is only said.
+    """The way it would go, and why; what is against it, and what is to be known, in sentences. With
+    a refusal the container is left as it is.
 
     `falls_over`: it does so again and again, and is nothing good to go back to.
     """
 
+    way: Way
+    why: str
     refusals: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     falls_over: bool = False
+    #: Who depends on it, and is brought along.
+    companions: tuple[Companion, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,8 +51,8 @@ class Vetting:
     journal: Journal | None
     own_id: str | None
 
-    def of(self, container: Container, *, made_anew: bool = True) -> Vetted:
-        """`made_anew`: it is to be replaced, and not only started again.
+    def of(self, container: Container, *, rebuild: bool = True) -> Vetted:
+        """For a rebuild, or else for a toggle.
 
         The engine is looked at before the books: what is seen there then has its row, though a
         daemon be at work meanwhile.
@@ -63,15 +72,18 @@ class Vetting:
         )
         if snapshot is not None:
             refused += doubles(everyone, container, self.target, snapshot)
+        companions = _companions(container, everyone, snapshot)
+        way, why = way_of(self.target, container, rebuild=rebuild, companions=companions)
         looping = falls_over(container, info.time)
         warned: tuple[str, ...] = (_NOTHING_GOOD,) if looping else ()
-        if made_anew:
+        if way != "restart":
+            refused += tuple(objections(companions, everyone, self.target.name))
             files = self._own_files(container)
             strict = self.target.own_files == "refuse"
             refused += tuple(f"{said}; {_WAY_OUT}" for said in files if strict)
             warned += recreate.warnings(container.inspect, networks)
             warned += tuple(said for said in files if not strict)
-        return Vetted(refused, warned, looping)
+        return Vetted(way, why, refused, warned, looping, companions)
 
     def _books(self) -> tuple[Snapshot | None, Server | None]:
         if self.journal is None:
@@ -89,6 +101,15 @@ class Vetting:
             return (f"whether it has files of its own could not be told: {error}",)
         said = recreate.own_files(container.inspect, changed)
         return (said,) if said else ()
+
+
+def _companions(
+    container: Container, everyone: Sequence[Container], snapshot: Snapshot | None
+) -> tuple[Companion, ...]:
+    """Without those that were replaced before, and those that are made for a look."""
+    gone = {each.container_id for each in snapshot.retirees} if snapshot else set()
+    probes = {each.id for each in everyone if each.labels.get(labels.ROLE) == labels.PROBE}
+    return companions_of(container, everyone, gone | probes)
 
 
 _NOTHING_GOOD = (

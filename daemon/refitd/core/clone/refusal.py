@@ -12,9 +12,8 @@ from refitd.core import labels
 from refitd.core.clone.mounts import volume_name
 from refitd.core.clone.network import BUILT_IN, has_own_network
 from refitd.core.clone.residence import (
-    SHARED,
     Server,
-    borrowed_from,
+    borrowings,
     homes_of,
     is_called,
     residents,
@@ -55,7 +54,6 @@ def refusals(
         *_owners_gone(old, others),
         *_lives_with_us(old, others, own_id),
         *_lives_with_postgres(old, others, server),
-        *_dependants(old, others, own_id),
         *_networks_gone(old, networks),
         *_nameless_volumes(old),
     )
@@ -98,16 +96,23 @@ def _passing(old: Json) -> Iterator[str]:
         yield f"it is {state}: the engine is about to remove it; start the backend anew"
 
 
+def keeper_of(inspect: Json) -> str | None:
+    """What it is where somebody else makes it anew by himself."""
+    names = (inspect.get("Config") or {}).get("Labels") or {}
+    kept = (
+        who for prefix, who in _KEEPERS.items() if any(name.startswith(prefix) for name in names)
+    )
+    return next(kept, None)
+
+
 def _keepers(old: Json) -> Iterator[str]:
-    names = old["Config"].get("Labels") or {}
-    for prefix, who in _KEEPERS.items():
-        if any(name.startswith(prefix) for name in names):
-            yield f"it is {who}; start the backend by `docker run` or compose"
+    if who := keeper_of(old):
+        yield f"it is {who}; start the backend by `docker run` or compose"
 
 
 def _owners_gone(old: Json, everyone: Sequence[Json]) -> Iterator[str]:
     """Those whose namespaces or volumes it uses must still be there."""
-    for field, owner in _borrowings(old):
+    for field, owner in borrowings(old):
         if not any(is_called(other, owner) for other in everyone):
             yield (
                 f"its {field} is that of container {owner}, which does not exist any more:"
@@ -133,7 +138,7 @@ def _lives_with_us(old: Json, everyone: Sequence[Json], own_id: str | None) -> I
                 f"it lives in the {what} namespace of refitd's own container, and no new one could"
                 " start there while refitd is down: give one of them a namespace of its own"
             )
-    if any(field == "VolumesFrom" and is_called(old, whose) for field, whose in _borrowings(own)):
+    if any(field == "VolumesFrom" and is_called(old, whose) for field, whose in borrowings(own)):
         yield (
             "refitd's own container has its volumes by --volumes-from: mount them into refitd by"
             " name"
@@ -163,19 +168,6 @@ def _lives_with_postgres(
             )
 
 
-def _dependants(old: Json, everyone: Sequence[Json], own_id: str | None) -> Iterator[str]:
-    """A namespace dies with its owner; `volumes-from` would go on with the old volumes."""
-    for other in everyone:
-        if other["Id"] == old["Id"] or (own_id and other["Id"].startswith(own_id)):
-            continue
-        for field, owner in _borrowings(other):
-            if is_called(old, owner):
-                yield (
-                    f"container {_name(other)} uses its {field}, and would be cut off: remove it,"
-                    " or give it its own"
-                )
-
-
 def _networks_gone(old: Json, networks: Sequence[Network] | None) -> Iterator[str]:
     if networks is None or not has_own_network(old):
         return
@@ -200,14 +192,6 @@ def _nameless_volumes(old: Json) -> Iterator[str]:
                 f"the engine does not say which volume is mounted at {mount['Destination']}: start"
                 " the backend anew with a volume that has a name"
             )
-
-
-def _borrowings(inspect: Json) -> Iterator[tuple[str, str]]:
-    for field in SHARED:
-        if owner := borrowed_from(inspect, field):
-            yield field, owner
-    for source in (inspect.get("HostConfig") or {}).get("VolumesFrom") or ():
-        yield "VolumesFrom", source.partition(":")[0]
 
 
 def _name(inspect: Json) -> str:

@@ -67,9 +67,23 @@ def borrowed_from(inspect: Json, field: str) -> str | None:
     return owner if kind == "container" and owner else None
 
 
+def borrowings(inspect: Json) -> Iterator[tuple[str, str]]:
+    """(field, id or name) of the containers whose namespaces or volumes it uses."""
+    for field in SHARED:
+        if owner := borrowed_from(inspect, field):
+            yield field, owner
+    for source in (inspect.get("HostConfig") or {}).get("VolumesFrom") or ():
+        yield "VolumesFrom", source.partition(":")[0]
+
+
 def is_called(inspect: Json, id_or_name: str) -> bool:
-    by_id = len(id_or_name) >= _SHORT_ID and str(inspect["Id"]).startswith(id_or_name)
-    return by_id or bool(inspect["Name"].lstrip("/") == id_or_name.lstrip("/"))
+    return is_id_of(inspect, id_or_name) or bool(
+        inspect["Name"].lstrip("/") == id_or_name.lstrip("/")
+    )
+
+
+def is_id_of(inspect: Json, reference: str) -> bool:
+    return len(reference) >= _SHORT_ID and str(inspect["Id"]).startswith(reference)
 
 
 def _comes_to(owner: Json, inspect: Json, field: str, everyone: Sequence[Json]) -> bool:

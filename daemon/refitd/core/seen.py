@@ -1,0 +1,58 @@
+"""What one look at the engine shows of all that a goal is about."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+
+from refitd.core.companions import Companion
+from refitd.core.container import Container
+from refitd.core.proof import PENDING, Verdict
+
+#: States in which a container counts as serving, or as brought up by the engine by itself.
+SERVES = frozenset(("running", "paused", "restarting"))
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A companion, as it was and as it is to be. `gate` as in `Seen`."""
+
+    of: Companion
+    old: Container | None = None
+    new: Container | None = None
+    gate: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One look at all that a goal is about.
+
+    `gate` are the paths in which a successor, once created, differs from what was asked;
+    `tag_image` is the image that the configured tag points to.
+    """
+
+    old: Container | None = None
+    successor: Container | None = None
+    canary: Container | None = None
+    #: In the goal's order, each after those it depends on.
+    pairs: tuple[Pair, ...] = ()
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    gate: tuple[str, ...] = ()
+    tag_image: str | None = None
+
+    def verdict(self, container: Container) -> Verdict:
+        return self.verdicts.get(container.id, PENDING)
+
+
+def without(seen: Seen, given_up: Collection[str]) -> Seen:
+    """The same look without the containers that were to be removed, or put back, in vain."""
+
+    def kept(container: Container | None) -> Container | None:
+        return None if container is None or container.id in given_up else container
+
+    return replace(
+        seen,
+        canary=kept(seen.canary),
+        successor=kept(seen.successor),
+        pairs=tuple(replace(p, old=kept(p.old), new=kept(p.new)) for p in seen.pairs),
+    )
