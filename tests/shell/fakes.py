@@ -161,6 +161,10 @@ class FakeTimer:
         """Once, in place of an earlier one of that name."""
         self._once[name] = (self._clock.now_s() + delay_s, call)
 
+    def lose(self) -> None:
+        """Nothing that was set falls due."""
+        self._once.clear()
+
     def start(self) -> None:
         """Ready."""
         self.running = True

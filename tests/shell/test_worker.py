@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 from refitd.core.deployment import Quarantine, Retiree, Snapshot, Wake
 from refitd.core.module import Row
 from refitd.core.target import Timing
-from refitd.errors import EngineUnavailable, LeaseLost, ReplacementRefused, SourceRefused
+from refitd.errors import (
+    DatabaseError,
+    EngineUnavailable,
+    LeaseLost,
+    ReplacementRefused,
+    SourceRefused,
+)
 from refitd.shell.worker import Worker, alarms
 from tests.contracts.model_engine import Build
 from tests.shell.fakes import FakeLog, FakeTimer
@@ -137,6 +143,22 @@ def test_long_transaction(shift: Shift) -> None:
     assert shift.house.deployments == []
 
 
+def test_look_that_failed_among_writes(shift: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
+    """D3: what was heard of before a look that failed has waited since then, though the look that
+    finds it was woken by a later write alone."""
+    with monkeypatch.context() as unreachable:
+        unreachable.setattr(shift.house.journal, "snapshot", _unreachable)
+        shift.house.write(CRM, MAIL)
+        shift.house.clock.sleep(1.0)
+        shift.work()
+    shift.timer.lose()
+    shift.house.clock.sleep(15.0)
+    shift.house.write(CRM, MAIL, off(BILLING))
+    shift.pass_time(0.6)
+
+    assert shift.house.ends == [("rebuild", "succeeded")]
+
+
 def test_tick_that_is_lost(shift: Shift) -> None:
     """A poke wakes the worker by itself, to reckon for how long to sleep: without any tick a look
     comes all the same."""
@@ -183,6 +205,10 @@ def test_change_during_rebuild(shift: Shift) -> None:
 
     assert shift.house.ends == [("rebuild", "succeeded")] * 2
     shift.house.check_in_step()
+
+
+def _unreachable(_target: str) -> Snapshot:
+    raise DatabaseError("the server closed the connection")
 
 
 class Moments(list[tuple[str, str, dict[str, Any]]]):

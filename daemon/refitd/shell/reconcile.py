@@ -147,7 +147,8 @@ class Reconciler:
             return Looked(decision)
         self._say(decision, want, wake)
         assert container is not None, "without a container nothing is decided"
-        if isinstance(decision, Rebuild) and not (decision.request_ids or ripe(snapshot)):
+        is_ripe = ripe(snapshot)  # asked in any case: it takes note of who has waited since when
+        if isinstance(decision, Rebuild) and not (decision.request_ids or is_ripe):
             return Looked(decision, held=True)
         deployment_id = self._deployer.deploy(decision, want, snapshot, container, wake, cancelled)
         return Looked(decision, deployment_id, again=True)

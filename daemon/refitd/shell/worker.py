@@ -45,6 +45,8 @@ class Worker:
         self._wakened = threading.Event()
         self._burst: Burst | None = None
         self._pokes, self._examined = 0, 0
+        self._since_s: dict[int, float] = {}
+        self._hears = False
         self._troubles = 0
         self._trouble = ""
 
@@ -108,11 +110,9 @@ class Worker:
 
         def may_build(found: Snapshot) -> bool:
             nonlocal first_s
-            # The rows bear the time of their statements, which a transaction that took long to commit
-            # left far behind: what was heard of as it came counts from then.
-            if found.changes and burst.wakes != ("notify",):
-                by_rows_s = now_s - waited_s(found.changes, found.at)
-                first_s = min(by_rows_s, now_s if first_s is None else first_s)
+            since_s = self._waiting_since(burst, found, now_s)
+            if since_s is not None:
+                first_s = min(since_s, now_s if first_s is None else first_s)
             waited = first_s is not None and now_s - first_s >= timing.longest_wait_s
             return waited or (ready and rested(found.changes, found.at, timing))
 
@@ -123,6 +123,7 @@ class Worker:
                 cancelled=self._pointless,
             )
         except LeaseLost as error:
+            self._hears = False
             self._say("lease.lacking", error)
         except Parked as error:
             self._log.info("deployment.parked", reason=str(error))
@@ -131,7 +132,7 @@ class Worker:
         except RefitdError as error:
             self._try_later("look.refused", error)
         else:
-            self._troubles, self._trouble = 0, ""
+            self._troubles, self._trouble, self._hears = 0, "", True
             if looked.held:
                 # What only the rows' own times show counts as written just now.
                 last_s = now_s if ready or burst.last_s is None else burst.last_s
@@ -141,8 +142,25 @@ class Worker:
                 self.poke("watch")
             self._plan_ahead()
 
+    def _waiting_since(self, burst: Burst, found: Snapshot, now_s: float) -> float | None:
+        """Since when the oldest open change has waited.
+
+        The rows bear the time of their statements, which a transaction that took long to commit
+        left far behind. So what was heard of as it came counts from then; of what was there before
+        (a start, a lease gained, a reconnect, a look that failed) only the rows tell. Either is
+        remembered.
+        """
+        heard_s = burst.first_s if self._hears and burst.wakes == ("notify",) else None
+        self._since_s = {
+            change.id: self._since_s.get(change.id, by_row_s if heard_s is None else heard_s)
+            for change in found.changes
+            for by_row_s in (now_s - waited_s([change], found.at),)
+        }
+        return min(self._since_s.values(), default=None)
+
     def _try_later(self, event: str, error: RefitdError) -> None:
         self._troubles += 1
+        self._hears = False
         self._say(event, error)
         if self._stopping.is_set():
             return
