@@ -25,7 +25,15 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from refitd.core.building import BuildLine, BuildRequest
-from refitd.core.container import Container, CreateRequest, EngineInfo, Image, Json, Network
+from refitd.core.container import (
+    SHORT_ID,
+    Container,
+    CreateRequest,
+    EngineInfo,
+    Image,
+    Json,
+    Network,
+)
 from refitd.core.labels import TARGET
 from refitd.errors import (
     Conflict,
@@ -36,7 +44,6 @@ from tests.contracts.model_container import Behaviour, ModelContainer, ModelImag
 from tests.contracts.model_scripts import Build, Faults, carry_out
 
 _BUILT_IN = ("bridge", "host", "none")
-_SHORT_ID = 12
 
 
 class ModelEngine:
@@ -350,7 +357,7 @@ class ModelEngine:
 
     def _find(self, id_or_name: str) -> ModelContainer | None:
         for container in self._containers.values():
-            by_id = len(id_or_name) >= _SHORT_ID and container.id.startswith(id_or_name)
+            by_id = len(id_or_name) >= SHORT_ID and container.id.startswith(id_or_name)
             if by_id or container.name == id_or_name:
                 return container
         return None

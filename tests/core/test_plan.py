@@ -163,6 +163,25 @@ def test_paused() -> None:
     assert decide(TARGET, want_of(NEW), snapshot, CONTAINER) == Nothing("paused")
 
 
+def test_named_by_its_id() -> None:
+    """An id in the settings, whole or in part, is refused with the name to write instead; a name
+    that looks like one is a name, and so is what begins as the id of one that was renamed."""
+    long = replace(CONTAINER, id="0123456789abcdef" * 4)
+    for word in (long.id, long.id[:12]):
+        target = replace(TARGET, container=word)
+        decision = decide(target, want_of(*BASE, NEW), snapshot_of(*BASE, NEW), long)
+        assert isinstance(decision, Nothing)
+        assert decision.problem is not None
+        assert "`target.backend.container` is the id of container api" in decision.problem
+        assert 'container = "api"' in decision.problem
+    snapshot = snapshot_of(*BASE, record=record_of(*BASE, container_id=long.id))
+    for named in (replace(TARGET, container=long.id[:4]), replace(TARGET, container="other")):
+        assert decide(named, want_of(*BASE), snapshot, long) == Nothing("in step")
+    hexadecimal = replace(long, name=long.id[:12])
+    target = replace(TARGET, container=hexadecimal.name)
+    assert decide(target, want_of(*BASE), snapshot, hexadecimal) == Nothing("in step")
+
+
 def test_missing() -> None:
     """A container that is missing is said and waited for, never invented."""
     decision = decide(TARGET, want_of(NEW), snapshot_of(NEW), None)

@@ -154,6 +154,14 @@ def test_a_container_that_is_not_there(machine: Machine) -> None:
     assert "`target.backend.container`" in finding.remedy
 
 
+def test_a_container_named_by_its_id(machine: Machine) -> None:
+    """Its name is said, which is what the settings need."""
+    found = machine.engine.container("panel-backend")
+    assert found is not None
+    machine.targets = [replace(BACKEND, container=found.id[:12])]
+    assert 'container = "panel-backend"' in machine.ill().detail
+
+
 def test_a_container_that_cannot_be_replaced(machine: Machine) -> None:
     """Each objection, long before a rebuild would meet it."""
     machine.engine.run("fleeting", "panel-backend:latest", HostConfig={"AutoRemove": True})

@@ -95,6 +95,26 @@ def test_two_that_match() -> None:
     check_refused(house, "container api-of-old runs, too")
 
 
+def test_an_id_for_a_name() -> None:
+    """Settings with the container's id instead of its name: the plan and the daemon name what to
+    write, and neither adopts, builds or replaces anything; written so, the change is acted on."""
+    house = House()
+    house.write(BILLING, CRM, MAIL)
+    house.target = replace(TARGET, container=house.first.id[:12])
+    house.new_daemon()
+    assert 'container = "api"' in foresee(house).reason
+    house.settle()
+    assert 'container = "api"' in (house.database.problems[NAME] or "")
+    assert (house.deployments, house.engine.requests) == ([], [])
+    assert house.database.records == {}
+    assert house.all_names() == ["api"]
+    house.target = TARGET
+    house.new_daemon()
+    house.settle()
+    assert house.ends == [("rebuild", "succeeded")]
+    assert house.serving().name == "api"
+
+
 def test_the_gate_beforehand() -> None:
     """The plan makes a likeness and compares it; what would differ is named, no value is, and
     nothing is left."""

@@ -28,7 +28,6 @@ from refitd.errors import Conflict, EngineRefused, EngineUnavailable, NotFound
 CALL_TIMEOUT_S = 60.0
 #: Exit code of a command that did not end in time, as `timeout(1)` has it.
 TIMED_OUT = 124
-_SHORT_ID = 12
 
 
 class DockerEngine:
@@ -74,8 +73,9 @@ class DockerEngine:
         except NotFound:
             return None
         # The engine also answers to a part of an id: a name such as `cafe` may be one.
-        by_id = len(id_or_name) >= _SHORT_ID and raw["Id"].startswith(id_or_name)
-        return Container.from_inspect(raw) if by_id or raw["Name"] == f"/{id_or_name}" else None
+        found = Container.from_inspect(raw)
+        meant = found.name == id_or_name or found.is_meant_by_id(id_or_name)
+        return found if meant else None
 
     def logs(self, container_id: str, lines: int = 40) -> str:
         with self._client() as client:

@@ -14,6 +14,9 @@ State = Literal["created", "running", "paused", "restarting", "exited", "dead", 
 Health = Literal["none", "starting", "healthy", "unhealthy"]
 Json = Mapping[str, Any]
 
+#: From so many letters on, a part of an id is taken for one; a shorter word is a name.
+SHORT_ID = 12
+
 
 @dataclass(frozen=True, slots=True)
 class Container:
@@ -39,6 +42,10 @@ class Container:
     @property
     def runs(self) -> bool:
         return self.state == "running"
+
+    def is_meant_by_id(self, word: str) -> bool:
+        """Whether `word` is its id, or the beginning of it, and not its name."""
+        return word != self.name and len(word) >= SHORT_ID and self.id.startswith(word)
 
     @classmethod
     def from_inspect(cls, raw: Json) -> Self:

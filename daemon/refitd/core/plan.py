@@ -89,10 +89,21 @@ def decide(
             "the target container is missing",
             f"there is no container {target.container!r}: start it, and it is taken up",
         )
+    if container.is_meant_by_id(target.container):
+        return Nothing("the settings name the container by its id", id_for_name(target, container))
     record = snapshot.record
     if record is None or record.container_id != container.id:
         return _adopt(target, want, snapshot, container)
     return _act(want, snapshot, record, container)
+
+
+def id_for_name(target: Target, container: Container) -> str:
+    """What to write in the settings where they have an id. It goes with its container, so the next
+    one could not bear it: what is replaced is known by its name."""
+    return (
+        f"`target.{target.name}.container` is the id of container {container.name}, and the next"
+        f' container has another: write its name, container = "{container.name}"'
+    )
 
 
 def _act(  # noqa: PLR0911 - one answer a case, in order of weight

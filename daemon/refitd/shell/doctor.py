@@ -15,6 +15,7 @@ from pathlib import Path
 from refitd.core.clone.refusal import FLOOR
 from refitd.core.container import Container, EngineInfo
 from refitd.core.finding import Finding
+from refitd.core.plan import id_for_name
 from refitd.core.target import Target
 from refitd.errors import DatabaseError, EngineTooOld, RefitdError, SourceRefused
 from refitd.ports import Engine, Git, Journal
@@ -90,6 +91,9 @@ class Doctor:
                     remedy="start the backend once by hand (`docker run --name …`), or correct "
                     f"`target.{target.name}.container`; refitd takes over what is there",
                 )
+            if found.is_meant_by_id(target.container):
+                said = id_for_name(target, found)
+                return Finding(name, ok=False, detail=said, remedy="write the name instead")
             vetted = self._vetted(target, found)
         except RefitdError as error:
             return Finding(name, ok=False, detail=str(error), remedy="look at the engine's log")
