@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from refitd.shell.cloner import Cloner
+from refitd.shell.foresight import plan
 from refitd.shell.rescue import rescue
 from tests.contracts.model_engine import Behaviour, Build
 from tests.shell.fakes import Killed
@@ -145,6 +147,62 @@ def test_killed_on_the_way_back(scene: Callable[[], House], *, rescued: bool) ->
         check_as_before(house)
         house.pass_watch()
         check_as_before(house)
+
+
+def foreseen(house: House) -> tuple[str, ...]:
+    """What `refitd plan` says is done with what was left half done, step by step."""
+    cloner = Cloner(house.engine, house.target, "plan", mark="7")
+    view = plan(house.target, house.engine, house.git, house.journal, cloner, None)
+    (left,) = (each for each in house.deployments if each.goal and not each.finished_at)
+    assert view.decision == left.action
+    assert f"deployment {left.id} " in view.reason
+    assert "has not ended" in view.reason
+    return view.steps[1:]
+
+
+@pytest.mark.parametrize("scene", GOOD.values(), ids=GOOD.keys())
+def test_the_plan_of_what_was_left_half_done(scene: Callable[[], House]) -> None:
+    """Killed anywhere once it has a goal: the plan says which deployment is gone on with, and the
+    steps that it names are those which the next daemon takes."""
+    compared = 0
+    for at in range(1, 80):
+        house = scene()
+        if not killed(house, at, "after"):
+            break
+        left = [each for each in house.deployments if each.goal and not each.finished_at]
+        if not left:
+            continue
+        so_far = house.database.steps.get(left[0].id, [])
+        before = len(so_far)
+        house.new_daemon()
+        steps, names = foreseen(house), house.all_names()
+        assert house.all_names() == names
+        house.settle()
+        taken = house.database.steps[left[0].id][before:]
+        assert steps == tuple(each.detail for each in taken)
+        compared += 1
+    assert compared > 2
+
+
+def killed_with_a_canary(scene: Callable[[], House]) -> House:
+    """The daemon dies just after it has started the canary."""
+    for at in range(1, 30):
+        house = scene()
+        assert killed(house, at, "after")
+        if any("canary" in each.name and each.runs for each in house.engine.everyone()):
+            return house
+    raise AssertionError("no canary")
+
+
+def test_the_plan_of_what_went_wrong() -> None:
+    """A canary that has failed already: the plan says that it turns back, why, and to what end."""
+    house = killed_with_a_canary(bad_canary)
+    house.clock.sleep(5.0)
+    house.new_daemon()
+    turn, remove, *_, end = foreseen(house)
+    assert turn.startswith("turn back: the canary failed: its health check failed")
+    assert remove == "remove the canary"
+    assert end.startswith("end with: the canary failed")
 
 
 def check_as_before(house: House) -> None:

@@ -17,6 +17,7 @@ from refitd.core.goal import (
     Failed,
     Goal,
     NoteCanaryProven,
+    Outcome,
     Pause,
     Remove,
     Rename,
@@ -41,11 +42,16 @@ _JUST_NOW = "~"
 
 def rehearse(goal: Goal, seen: Seen, most: int = 60) -> tuple[Step, ...]:
     """All the steps to success, from what is seen now."""
+    return play(goal, seen, most)[0]
+
+
+def play(goal: Goal, seen: Seen, most: int = 60) -> tuple[tuple[Step, ...], Outcome]:
+    """All the steps from what is seen now, and how it ends."""
     taken: list[Step] = []
     for _ in range(most):
         step = next_step(goal, seen)
         if isinstance(step, Succeeded | RolledBack | Failed):
-            return tuple(taken)
+            return tuple(taken), step
         taken.append(step)
         goal, seen = _noted(goal, step), _performed(goal, seen, step)
     msg = f"no end after {most} steps: {taken[-3:]}"

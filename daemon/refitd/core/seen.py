@@ -40,6 +40,18 @@ class Seen:
     gate: tuple[str, ...] = ()
     tag_image: str | None = None
 
+    @property
+    def its_own(self) -> tuple[Container, ...]:
+        """The target's containers, those that are there."""
+        those = (self.old, self.successor, self.canary)
+        return tuple(each for each in those if each is not None)
+
+    @property
+    def companions(self) -> tuple[Container, ...]:
+        """Theirs, as they were and as they are to be."""
+        those = (each for pair in self.pairs for each in (pair.old, pair.new))
+        return tuple(each for each in those if each is not None)
+
     def verdict(self, container: Container) -> Verdict:
         return self.verdicts.get(container.id, PENDING)
 

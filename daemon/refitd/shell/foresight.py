@@ -13,11 +13,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from refitd.core.container import Container
-from refitd.core.deployment import Snapshot
+from refitd.core.deployment import Deployment, Snapshot
+from refitd.core.goal import Goal, Succeeded
 from refitd.core.module import desired_from
 from refitd.core.plan import Adopt, Decision, Nothing, Rebuild, decide, wanted
-from refitd.core.proof import PROVEN
-from refitd.core.rehearsal import rehearse
+from refitd.core.proof import PROVEN, Verdict, Watch, judge
+from refitd.core.rehearsal import play, rehearse
 from refitd.core.report import PlanView
 from refitd.core.rollout import unlike
 from refitd.core.route import make_goal, own_tag
@@ -28,6 +29,7 @@ from refitd.core.wording import sentence
 from refitd.errors import EngineRefused, ReplacementRefused
 from refitd.ports import Engine, Git, Journal
 from refitd.shell.cloner import Cloner
+from refitd.shell.observe import who_is_there
 from refitd.shell.vetting import Vetted, Vetting
 
 
@@ -36,6 +38,9 @@ def plan(
 ) -> PlanView:
     """Raises `DatabaseError`, `EngineError`, `SourceError`."""
     snapshot = journal.snapshot(target.name)
+    unfinished = snapshot.unfinished
+    if unfinished is not None and unfinished.goal is not None:
+        return _gone_on_with(target, engine, unfinished, Goal.from_json(unfinished.goal))
     desired = desired_from(snapshot.rows)
     commit = git.commit(target.source) if target.source.follow else None
     want = wanted(target, desired, commit)
@@ -53,6 +58,29 @@ def plan(
     vetted = Vetting(target, engine, journal, own_id).of(container, rebuild=rebuild)
     view = _view(target, engine, snapshot, container, decision, notes, vetted)
     return view if vetted.way == "restart" else _compared(view, cloner, container)
+
+
+def _gone_on_with(target: Target, engine: Engine, deployment: Deployment, goal: Goal) -> PlanView:
+    """What was begun comes first: from what the engine shows now, the steps that are left."""
+    seen = who_is_there(engine, target, goal)
+    everyone = (*seen.its_own, *seen.companions)
+    verdicts = {each.id: _so_far(each, target) for each in everyone if each.state != "created"}
+    steps, outcome = play(goal, replace(seen, verdicts=verdicts))
+    ends = () if isinstance(outcome, Succeeded) else (f"end with: {outcome.cause}",)
+    return PlanView(
+        target.name,
+        deployment.action,
+        f"deployment {deployment.id} ({deployment.reason}) has not ended: the next look goes on"
+        " with it",
+        steps=(f"go on with the {goal.way}", *(sentence(step, goal) for step in steps), *ends),
+        warnings=("what the table calls for besides is decided once that has ended",),
+    )
+
+
+def _so_far(container: Container, target: Target) -> Verdict:
+    """Nothing goes wrong on paper but what has gone wrong already."""
+    verdict = judge(container, Watch(0.0), 0.0, target.health)
+    return verdict if verdict.is_ == "failed" else PROVEN
 
 
 def _view(

@@ -22,6 +22,23 @@ from refitd.ports import Clock, Engine, Prober
 from refitd.shell.cloner import Cloner, Moves
 
 
+def who_is_there(engine: Engine, target: Target, goal: Goal) -> Seen:
+    """Who is who, and nothing yet of what is to be thought of them."""
+    found = engine.containers(target.name, [goal.name, target.container])
+    old = next((c for c in found if c.id == goal.old_id), None)
+    tagged = engine.image(goal.configured_tag) if goal.configured_tag else None
+    return Seen(
+        old=old or engine.container(goal.old_id),
+        successor=_made_for(goal, labels.SUCCESSOR, found),
+        canary=_made_for(goal, labels.CANARY, found),
+        pairs=tuple(
+            Pair(each, engine.container(each.id), _made_for(goal, labels.COMPANION, found, each.id))
+            for each in goal.companions
+        ),
+        tag_image=tagged.id if tagged else None,
+    )
+
+
 class Observer:
     """Looks, and remembers of each container since when it has been under proof."""
 
@@ -40,43 +57,20 @@ class Observer:
         self._cloner.forget()
 
     def look(self, goal: Goal) -> Seen:
-        found = self._engine.containers(self._target.name, [goal.name, self._target.container])
-        old = next((c for c in found if c.id == goal.old_id), None)
-        old = old or self._engine.container(goal.old_id)
-        successor = _made_for(goal, labels.SUCCESSOR, found)
-        canary = _made_for(goal, labels.CANARY, found)
-        tagged = self._engine.image(goal.configured_tag) if goal.configured_tag else None
-        pairs = self._pairs(goal, old, successor, found)
-        target = [c for c in (old, successor, canary) if c is not None]
-        companions = [c for pair in pairs for c in (pair.old, pair.new) if c is not None]
+        seen = who_is_there(self._engine, self._target, goal)
         health = self._target.health
         # The probes in the settings are the target's; of others, Docker's word has to do.
         unprobed = replace(health, http=None, tcp_port=None, command=())
-        verdicts = {each.id: self._judge(each, health) for each in target}
-        verdicts |= {each.id: self._judge(each, unprobed) for each in companions}
-        return Seen(
-            old=old,
-            successor=successor,
-            canary=canary,
-            pairs=pairs,
-            verdicts=verdicts,
-            gate=self._gate(old, successor, ()),
-            tag_image=tagged.id if tagged else None,
-        )
+        verdicts = {each.id: self._judge(each, health) for each in seen.its_own}
+        verdicts |= {each.id: self._judge(each, unprobed) for each in seen.companions}
+        gate = self._gate(seen.old, seen.successor, ())
+        return replace(seen, pairs=self._compared(seen), verdicts=verdicts, gate=gate)
 
-    def _pairs(
-        self,
-        goal: Goal,
-        old: Container | None,
-        successor: Container | None,
-        found: tuple[Container, ...],
-    ) -> tuple[Pair, ...]:
+    def _compared(self, seen: Seen) -> tuple[Pair, ...]:
         pairs: list[Pair] = []
-        for companion in goal.companions:
-            was = self._engine.container(companion.id)
-            new = _made_for(goal, labels.COMPANION, found, companion.id)
-            moved = moves(old, successor, pairs)
-            pairs.append(Pair(companion, was, new, self._gate(was, new, moved)))
+        for pair in seen.pairs:
+            moved = moves(seen.old, seen.successor, pairs)
+            pairs.append(replace(pair, gate=self._gate(pair.old, pair.new, moved)))
         return tuple(pairs)
 
     def prove_anew(self, container: Container | None, container_id: str) -> None:
