@@ -22,6 +22,8 @@ from refitd.ports import Log
 
 #: Libraries whose `info` is chatter about their own insides.
 _CHATTY = ("apscheduler", "docker", "dulwich", "psycopg", "urllib3")
+#: Warns of each server that cannot leave files out, which is well, and only takes longer.
+_FUSSY = "dulwich.client"
 
 
 def configure(
@@ -55,6 +57,7 @@ def configure(
     root.setLevel(level.upper())
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
+    logging.getLogger(_FUSSY).setLevel(logging.ERROR)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

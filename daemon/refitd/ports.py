@@ -130,6 +130,10 @@ class Git(Protocol):
         """The full commit id that the branch points to now (a digest of a local folder)."""
         ...
 
+    def check_subdir(self, source: Source, commit: str) -> None:
+        """Raise `SourceRefused` where there is no folder `subdir` at `commit`."""
+        ...
+
     def checkout(self, source: Source, commit: str) -> AbstractContextManager[str]:
         """A folder holding `subdir` at `commit`, for as long as the context lasts."""
         ...

@@ -60,6 +60,17 @@ class TestStatus:
         assert row["modules"] == ["audit", "mail"]
         assert row["updated_at"] == "2026-01-02T12:00:00+00:00"
 
+    def test_targets_that_no_table_is_watched_for(self) -> None:
+        """The database has no row of them yet; they are in the settings, and what to do is said."""
+        office = Office(MemoryDesk([BUILDING]))
+        said = refitd("status", "--json", office=office, environ=ENVIRONMENT | SECOND)
+        backend, worker = json.loads(said.stdout)
+        assert (backend["target"], backend["condition"]) == ("backend", "working")
+        assert (worker["target"], worker["condition"]) == ("worker", "unwatched")
+        assert "SELECT refitd.watch('public.modules', target => 'worker')" in worker["detail"]
+        (only,) = json.loads(refitd("status", "--json", office=Office()).stdout)
+        assert only["condition"] == "unwatched"
+
     def test_one_of_several(self) -> None:
         """`--target` leaves the others out."""
         other = TargetStatus("worker", "in_step", "")

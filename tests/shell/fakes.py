@@ -60,6 +60,9 @@ class FakeGit:
             raise self.error
         return self.head
 
+    def check_subdir(self, source: Source, commit: str) -> None:
+        """There is every folder."""
+
     @contextmanager
     def checkout(self, source: Source, commit: str) -> Iterator[str]:
         """A folder that nobody looks into."""

@@ -34,12 +34,18 @@ class Remote:
     """A git remote that answers one commit, or an error."""
 
     answer: str | RefitdError = "0123456789abcdef"
+    lacks: RefitdError | None = None
 
     def commit(self, source: Source) -> str:
         del source
         if isinstance(self.answer, RefitdError):
             raise self.answer
         return self.answer
+
+    def check_subdir(self, source: Source, commit: str) -> None:
+        del source, commit
+        if self.lacks:
+            raise self.lacks
 
     def checkout(self, source: Source, commit: str) -> AbstractContextManager[str]:
         raise AssertionError(f"doctor fetches nothing: {source}, {commit}")
@@ -69,6 +75,7 @@ class Machine:
     targets: Sequence[Target] = (BACKEND,)
 
     def __post_init__(self) -> None:
+        self.rows.watch("backend")
         self.engine.add_image("panel-backend:latest")
         self.engine.run("panel-backend", "panel-backend:latest")
 
@@ -109,6 +116,7 @@ def test_all_is_well(machine: Machine, tmp_path: Path) -> None:
     findings = machine.findings()
     assert all(finding.ok for finding in findings.values())
     assert findings["database"] is DATABASE_IS_WELL
+    assert findings["rows of backend"].detail == "a table is watched"
     assert findings["engine"].detail == "version 29.1, API 1.52"
     assert findings["engine disk"].detail == f"{tmp_path} has 20.0 GiB free"
     assert findings["container of backend"].detail == "panel-backend is running"
@@ -144,6 +152,30 @@ def test_the_engine(
     finding = machine.findings()["engine"]
     assert (finding.ok, finding.detail) == (False, detail)
     assert remedy in finding.remedy
+
+
+def test_a_target_without_a_table(machine: Machine) -> None:
+    """One that no table is watched for never does anything: the call to make is said."""
+    worker = replace(BACKEND, name="worker")
+    machine.targets = [BACKEND, worker]
+    finding = machine.ill()
+    assert finding.name == "rows of worker"
+    assert finding.detail == "no table is watched for target 'worker'"
+    assert finding.remedy == "SELECT refitd.watch('public.modules', target => 'worker')"
+
+
+def test_rows_that_cannot_be_read(machine: Machine) -> None:
+    """Why is the database's own finding, and said once."""
+    machine.database, machine.rows.down = DatabaseUnavailable("connection refused"), True
+    assert machine.ill().name == "database"
+
+
+def test_a_missing_subdir(machine: Machine) -> None:
+    """A folder that the source lacks is found before a build would miss it."""
+    machine.git.lacks = SourceRefused("no folder 'backnd'")
+    finding = machine.ill()
+    assert (finding.name, finding.detail) == ("source of backend", "no folder 'backnd'")
+    assert "correct `target.backend.source`" in finding.remedy
 
 
 def test_a_container_that_is_not_there(machine: Machine) -> None:

@@ -61,6 +61,20 @@ class DulwichGit:
             return _digest(_local(source))
         return self._tip(source).decode()
 
+    def check_subdir(self, source: Source, commit: str) -> None:
+        """Fetches that commit's folders, and its files only where the server cannot do without."""
+        check_source(source)
+        if source.path is not None:
+            _local(source)
+        elif subdir_of(source):
+            with (
+                tempfile.TemporaryDirectory(prefix="refitd-source-") as folder,
+                Repo.init_bare(folder) as repo,
+            ):
+                id_ = ObjectID(commit.encode())
+                self._fetch(source, id_, repo, leaving_out=b"blob:none")
+                _tree(repo, id_, source)
+
     @contextmanager
     def checkout(self, source: Source, commit: str) -> Iterator[str]:
         check_source(source)
@@ -87,19 +101,29 @@ class DulwichGit:
             )
         return tip
 
-    def _fetch(self, source: Source, commit: ObjectID, repo: Repo) -> None:
+    def _fetch(
+        self, source: Source, commit: ObjectID, repo: Repo, leaving_out: bytes | None = None
+    ) -> None:
         assert source.repo is not None, "a local folder is not fetched"
         with (
             _translated(source),
             reached(source.repo, self._patience_s) as (client, path),
             suppress(GitProtocolError, InvalidWants, KeyError),  # it hands out tips only
         ):
-            client.fetch(path, repo, determine_wants=lambda *_, **__: [commit], depth=1)
+            client.fetch(
+                path,
+                repo,
+                determine_wants=lambda *_, **__: [commit],
+                depth=1,
+                filter_spec=leaving_out,
+            )
         if commit in repo.object_store:
             return
         tip = self._tip(source)
         with _translated(source), reached(source.repo, self._patience_s) as (client, path):
-            client.fetch(path, repo, determine_wants=lambda *_, **__: [tip])
+            client.fetch(
+                path, repo, determine_wants=lambda *_, **__: [tip], filter_spec=leaving_out
+            )
         if commit not in repo.object_store:
             raise SourceRefused(
                 f"commit {commit.decode()} is no longer in branch {source.branch!r} of "
@@ -141,12 +165,15 @@ def _as_ours(where: str, error: Exception) -> SourceError:
 
 
 def _write_out(repo: Repo, commit: ObjectID, source: Source, target: Path) -> None:
+    tree = _tree(repo, commit, source)
+    build_index_from_tree(str(target), repo.index_path(), repo.object_store, tree)
+
+
+def _tree(repo: Repo, commit: ObjectID, source: Source) -> ObjectID:
     found = repo[commit]
     assert isinstance(found, Commit), "the tip of a branch is a commit"
-    tree, subdir = found.tree, subdir_of(source)
-    if subdir:
-        tree = _subtree(repo, tree, subdir, source)
-    build_index_from_tree(str(target), repo.index_path(), repo.object_store, tree)
+    subdir = subdir_of(source)
+    return _subtree(repo, found.tree, subdir, source) if subdir else found.tree
 
 
 def _subtree(repo: Repo, tree: ObjectID, subdir: str, source: Source) -> ObjectID:

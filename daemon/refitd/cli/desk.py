@@ -5,7 +5,7 @@ The CLI has no way to the daemon but these rows, which a web app may use just as
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -22,7 +22,8 @@ from refitd.cli.session import (
     only,
     session_of,
 )
-from refitd.core.deployment import RequestKind
+from refitd.core.deployment import RequestKind, TargetStatus
+from refitd.core.plan import call_to_watch, unwatched
 from refitd.errors import BadRequest
 
 WaitOption = Annotated[bool, typer.Option("--wait", "-w", help="Follow it to its end.")]
@@ -48,8 +49,19 @@ def status(
     settings = session.settings(config)
     chosen = known(settings, target)
     with session.rooms.desk(settings) as desk:
-        rows = [row for row in desk.status() if chosen in {None, row.target}]
-    render.statuses(rows, as_json=as_json)
+        rows = _with_all(desk.status(), [each.name for each in settings.targets])
+    render.statuses([row for row in rows if chosen in {None, row.target}], as_json=as_json)
+
+
+def _with_all(rows: Sequence[TargetStatus], targets: Sequence[str]) -> list[TargetStatus]:
+    """The database knows of a target once a table is watched for it; the settings do before."""
+    there = {row.target for row in rows}
+    missing = (name for name in targets if name not in there)
+    unknown = (
+        TargetStatus(name, "unwatched", f"{unwatched(name)}: {call_to_watch(name)}")
+        for name in missing
+    )
+    return sorted([*rows, *unknown], key=lambda row: row.target)
 
 
 def history(

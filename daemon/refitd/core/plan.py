@@ -79,8 +79,7 @@ def decide(
     if not snapshot.watched:
         return Nothing(
             "no table is watched",
-            f"no table is watched for target {target.name!r}: "
-            f"run SELECT refitd.watch('public.modules', target => '{target.name}')",
+            f"{unwatched(target.name)}: run {call_to_watch(target.name)}",
         )
     if snapshot.paused:
         return Nothing("paused")
@@ -95,6 +94,15 @@ def decide(
     if record is None or record.container_id != container.id:
         return _adopt(target, want, snapshot, container)
     return _act(want, snapshot, record, container)
+
+
+def unwatched(target: str) -> str:
+    return f"no table is watched for target {target!r}"
+
+
+def call_to_watch(target: str) -> str:
+    """What its owner has to say in the database."""
+    return f"SELECT refitd.watch('public.modules', target => '{target}')"
 
 
 def id_for_name(target: Target, container: Container) -> str:

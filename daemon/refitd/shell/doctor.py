@@ -15,7 +15,7 @@ from pathlib import Path
 from refitd.core.clone.refusal import FLOOR
 from refitd.core.container import Container, EngineInfo
 from refitd.core.finding import Finding
-from refitd.core.plan import id_for_name
+from refitd.core.plan import call_to_watch, id_for_name, unwatched
 from refitd.core.target import Target
 from refitd.errors import DatabaseError, EngineTooOld, RefitdError, SourceRefused
 from refitd.ports import Engine, Git, Journal
@@ -45,13 +45,33 @@ class Doctor:
     free: Callable[[Path], int] = free_bytes
 
     def findings(self) -> tuple[Finding, ...]:
-        return (*self._database(), *self._engine(), *self._sources(), *self._state_dir())
+        return (
+            *self._database(),
+            *self._watched(),
+            *self._engine(),
+            *self._sources(),
+            *self._state_dir(),
+        )
 
     def _database(self) -> Iterator[Finding]:
         try:
             yield from self.database()
         except RefitdError as error:
             yield Finding("database", ok=False, detail=str(error), remedy="check `dsn`")
+
+    def _watched(self) -> Iterator[Finding]:
+        """What keeps the rows from being read at all is the database's own finding."""
+        for target in self.targets:
+            try:
+                watched = self.journal().snapshot(target.name).watched
+            except DatabaseError:
+                continue
+            yield Finding(
+                f"rows of {target.name}",
+                ok=watched,
+                detail="a table is watched" if watched else unwatched(target.name),
+                remedy="" if watched else call_to_watch(target.name),
+            )
 
     def _engine(self) -> Iterator[Finding]:
         try:
@@ -123,6 +143,7 @@ class Doctor:
         name, source = f"source of {target.name}", target.source
         try:
             commit = self.git.commit(source)
+            self.git.check_subdir(source, commit)
         except RefitdError as error:
             refused = isinstance(error, SourceRefused)
             key = f"`target.{target.name}.source`"

@@ -9,7 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from dulwich.objects import ObjectID
+from dulwich.repo import Repo
 
+from refitd.adapters import git as git_adapter
 from refitd.adapters.git import DulwichGit
 from refitd.core.target import Source
 from refitd.errors import SourceRefused, SourceUnavailable
@@ -83,6 +86,34 @@ def test_missing_subdir(remote: DulwichGit, repository: Repository) -> None:
             remote.checkout(source, commit),
         ):
             pass
+
+
+def test_folders_alone_tell_of_a_missing_subdir(
+    remote: DulwichGit, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For the question whether a folder is there no file is fetched where the server can leave
+    them out; one that cannot is asked for the commit as a build does."""
+    commit = repository.commit({"backend/a": "1" * 4000, "web/b": "2", "file": "3"})
+    blob = ObjectID(git("rev-parse", f"{commit}:backend/a", cwd=repository.bare).encode())
+    fetched: list[bool] = []
+    find_tree = git_adapter._tree
+
+    def note(repo: Repo, id_: ObjectID, source: Source) -> ObjectID:
+        fetched.append(blob in repo.object_store)
+        return find_tree(repo, id_, source)
+
+    monkeypatch.setattr(git_adapter, "_tree", note)
+    for can in ("false", "true"):
+        git("config", "uploadpack.allowFilter", can, cwd=repository.bare)
+        remote.check_subdir(Source(repo=repository.url, subdir="backend"), commit)
+        with pytest.raises(SourceRefused, match=r"no folder 'backnd'.*: it has backend, web"):
+            remote.check_subdir(Source(repo=repository.url, subdir="backnd"), commit)
+    assert fetched == [True, True, False, False]
+
+
+def test_no_subdir_is_asked_of_nobody(remote: DulwichGit) -> None:
+    """Without a `subdir` the commit alone is enough."""
+    remote.check_subdir(Source(repo=f"git://127.0.0.1:{free_port()}/core.git"), "0" * 40)
 
 
 def test_missing_commit(remote: DulwichGit, repository: Repository) -> None:
@@ -183,3 +214,5 @@ def test_missing_folder(remote: DulwichGit, tmp_path: Path) -> None:
     """A folder that is not there is named."""
     with pytest.raises(SourceRefused, match="nowhere"):
         remote.commit(Source(path=str(tmp_path), subdir="nowhere"))
+    with pytest.raises(SourceRefused, match="nowhere"):
+        remote.check_subdir(Source(path=str(tmp_path), subdir="nowhere"), "digest")
