@@ -62,6 +62,34 @@ def test_bad_version(bad: str) -> None:
     assert desired.refused[0].reason.startswith(f"version {bad!r} of module 'crm' is refused")
 
 
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
+def test_bad_version_of_what_is_built_in(bad: str) -> None:
+    """A slip in a version uninstalls nothing: the version that is built in stays, that is said, and
+    whether it is enabled is the row's to say."""
+    rows = [Row("crm", bad, enabled=False), Row("mail", bad, enabled=True)]
+    desired = desired_from(rows, ["crm@2.0", "billing@1.0"])
+
+    assert desired.modules == (Module("crm", "2.0", enabled=False),)
+    crm, mail = desired.refused
+    assert crm.reason.startswith(f"version {bad!r} of module 'crm' is refused")
+    assert crm.reason.endswith("; crm@2.0 stays built in until it is corrected")
+    assert "stays" not in mail.reason
+
+
+def test_bad_version_where_none_was_mapped() -> None:
+    """What was built in without a version stays so."""
+    assert desired_from([Row("crm", "", enabled=True)], ["crm"]).specs == ("crm",)
+
+
+def test_bad_version_beside_a_good_one() -> None:
+    """Of two rows of one id the one that can be taken at its word is."""
+    rows = [Row("crm", "", enabled=True), Row("crm", "3.0", enabled=True)]
+    desired = desired_from(rows, ["crm@2.0"])
+
+    assert desired.specs == ("crm@3.0",)
+    assert "stays" not in desired.refused[0].reason
+
+
 def test_null_id() -> None:
     """A row without an id is refused, too."""
     desired = desired_from([Row(None, None, enabled=True)])

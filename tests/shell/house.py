@@ -237,8 +237,8 @@ class House:
 
 def check_in_step(database: MemoryDatabase, engine: ModelEngine) -> None:
     """The backend is as the table says, refitd knows it, and nothing is left over."""
-    wanted = desired_from(database.rows[NAME])
     container, record = engine.container("api"), database.records[NAME]
+    wanted = desired_from(database.rows[NAME], record.modules)
     assert container, "nobody bears the name"
     image = engine.image(container.image_id)
     assert image

@@ -157,6 +157,31 @@ def test_refused_row(house: House) -> None:
     assert "'x,y' is refused" in (house.database.problems[NAME] or "")
 
 
+def test_slip_in_a_version(house: House) -> None:
+    """A running module whose version becomes one that is refused: nothing is rebuilt, that and what
+    stays built in is said, other rows go ahead beside it, and corrected it is built in."""
+    crm = replace(CRM, version="1.0")
+    house.write(BILLING, crm)
+    house.settle()
+    house.write(BILLING, replace(crm, version="1.1;"))
+    house.settle()
+    problem = house.database.problems[NAME] or ""
+    assert "version '1.1;' of module 'crm' is refused" in problem
+    assert "crm@1.0 stays built in" in problem
+    assert house.modules() == "billing,crm@1.0"
+    assert house.ends == [("rebuild", "succeeded")]
+    house.check_in_step()
+    house.write(BILLING, replace(crm, version="1.1;", enabled=False), MAIL)
+    house.settle()
+    assert house.modules() == "billing,crm@1.0,mail"
+    assert house.database.records[NAME].enabled == ("billing", "mail")
+    house.check_in_step()
+    house.write(BILLING, replace(crm, version="1.1"), MAIL)
+    house.settle()
+    assert house.modules() == "billing,crm@1.1,mail"
+    assert house.database.problems[NAME] is None
+
+
 def test_missing(house: House) -> None:
     """A target that is missing is said and waited for; its changes stay."""
     house.engine.remove(house.first.id)

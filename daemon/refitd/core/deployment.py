@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from refitd.core.module import Row
+from refitd.core.module import Desired, Row, desired_from
 
 Action = Literal["rebuild", "restart", "rollback"]
 Status = Literal[
@@ -223,6 +223,11 @@ class Snapshot:
     unfinished: Deployment | None = None
     paused: bool = False
     watched: bool = True
+
+    @property
+    def desired(self) -> Desired:
+        """What the backend should be, by the rows and what is known of what runs."""
+        return desired_from(self.rows, self.record.modules if self.record else ())
 
 
 @dataclass(frozen=True, slots=True)

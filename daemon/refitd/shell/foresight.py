@@ -15,7 +15,6 @@ from dataclasses import replace
 from refitd.core.container import Container
 from refitd.core.deployment import Deployment, Snapshot
 from refitd.core.goal import Goal, Succeeded
-from refitd.core.module import desired_from
 from refitd.core.plan import Adopt, Decision, Nothing, Rebuild, decide, wanted
 from refitd.core.proof import PROVEN, Verdict, Watch, judge
 from refitd.core.rehearsal import play, rehearse
@@ -41,7 +40,7 @@ def plan(
     unfinished = snapshot.unfinished
     if unfinished is not None and unfinished.goal is not None:
         return _gone_on_with(target, engine, unfinished, Goal.from_json(unfinished.goal))
-    desired = desired_from(snapshot.rows)
+    desired = snapshot.desired
     commit = git.commit(target.source) if target.source.follow else None
     want = wanted(target, desired, commit)
     container = engine.container(target.container)
@@ -116,9 +115,7 @@ def _view(
     )
     steps = [f"{way}, because {why}"]
     if rebuild:
-        steps.append(
-            "build an image with " + (", ".join(desired_from(snapshot.rows).specs) or "no module")
-        )
+        steps.append("build an image with " + (", ".join(snapshot.desired.specs) or "no module"))
     without = canary_objection(target, container.inspect) if way != "overlap" else None
     if without:
         steps.append(f"no canary: {without}")

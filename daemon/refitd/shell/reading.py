@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from refitd.core.deployment import Amendment
 from refitd.core.fingerprint import run_key
-from refitd.core.module import desired_from
 from refitd.ports import Journal
 
 
@@ -30,7 +29,7 @@ class Reading:
     def take(self, *, proving: bool) -> Amendment:
         """Raises `DatabaseError`: then the last one stands. What the old one reads when it is
         put back is not what was tried, and must not be set aside in its place."""
-        desired = desired_from(self._journal.snapshot(self._target).rows)
+        desired = self._journal.snapshot(self._target).desired
         self.enabled = desired.enabled
         amendment = Amendment(enabled=desired.enabled)
         if proving:

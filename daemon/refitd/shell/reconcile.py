@@ -20,7 +20,6 @@ from refitd.core.deployment import (
     Snapshot,
     Wake,
 )
-from refitd.core.module import desired_from
 from refitd.core.plan import (
     Adopt,
     Decision,
@@ -105,8 +104,8 @@ class Reconciler:
         return self._act(decision, want, snapshot, container, wake, ripe=ripe, cancelled=cancelled)
 
     def want(self, snapshot: Snapshot) -> Wanted:
-        """The desired state, refused rows left out and said; with the commit where followed."""
-        desired = desired_from(snapshot.rows)
+        """The desired state, refused rows said; with the commit where followed."""
+        desired = snapshot.desired
         commit = snapshot.record.commit if snapshot.record else None
         self._source_problem = ""
         if self.target.source.follow:
