@@ -28,10 +28,11 @@ from refitd.core.finding import Finding
 from refitd.core.report import OnceResult, PlanView
 from refitd.core.target import Target
 from refitd.errors import EngineError
-from refitd.ports import Desk, Timer
+from refitd.ports import Desk, Log, Timer
 from refitd.settings import Settings
 from refitd.shell import foresight, one_look
 from refitd.shell.assembly import Assembly
+from refitd.shell.audit import Audit, Epoch
 from refitd.shell.cloner import Cloner
 from refitd.shell.conclude import Conclusion
 from refitd.shell.deploy import Deployer
@@ -71,8 +72,9 @@ class _House:
     def tenure(self, target: Target, leases: PgLeases) -> Tenure:
         return Tenure(target.name, leases, self.clock, self.settings.timing.lease_s)
 
-    def reconciler(self, target: Target, journal: PgJournal, tenure: Tenure) -> Reconciler:
-        log = logs.get(target=target.name)
+    def reconciler(
+        self, target: Target, journal: PgJournal, tenure: Tenure, log: Log
+    ) -> Reconciler:
         git, prober = DulwichGit(), NetworkProber()
         engine = HeldEngine(self.engine, tenure)
         cloner = Cloner(engine, target, self.instance)
@@ -123,8 +125,8 @@ class _House:
 
     def worker(self, target: Target, tenure: Tenure, timer: Timer) -> Worker:
         journal = PgJournal(self.connection(f"worker {target.name}"), self.instance)
-        reconciler = self.reconciler(target, journal, tenure)
-        log = logs.get(target=target.name)
+        log = _audit(target, tenure)
+        reconciler = self.reconciler(target, journal, tenure, log)
         timing = self.settings.timing
         return Worker(reconciler, journal, timer, self.clock, log, timing, self.stopping)
 
@@ -244,7 +246,7 @@ def once(settings: Settings, target: str | None) -> Sequence[OnceResult]:
             leases = PgLeases(house.connection("once"), house.instance)
             tenure = house.tenure(each, leases)
             journal = PgJournal(house.connection(f"once {each.name}"), house.instance)
-            reconciler = house.reconciler(each, journal, tenure)
+            reconciler = house.reconciler(each, journal, tenure, _audit(each, tenure))
             over = threading.Event()
             keeper = _keeper_of(house, tenure, over)
             results.append(one_look.once(reconciler, journal, tenure, keeper, over))
@@ -325,6 +327,10 @@ def _keeper_of(house: _House, tenure: Tenure, over: threading.Event) -> Keeper:
         gained=lambda _target, _wake: None,
         stopping=over,
     )
+
+
+def _audit(target: Target, tenure: Tenure) -> Log:
+    return Audit(logs.get(target=target.name), Epoch(tenure))
 
 
 def _chosen(settings: Settings, target: str | None) -> list[Target]:

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from rig import ports
-from tests.acceptance.panel import Panel, until
+from tests.acceptance.panel import Event, Panel, until
 from tests.acceptance.traffic import Traffic
 
 TEN = (
@@ -92,6 +92,10 @@ def test_the_audit_tells_all_of_a_deployment(panel: Panel) -> None:
     with panel.daemon() as daemon:
         panel.install("mail")
         line = daemon.wait_for("deployment.ended")
+        daemon.wait_for("container.retired")
+        for kind in ("pause", "resume"):
+            panel.sql("insert into refitd.request (target, kind) values ('backend', %s)", kind)
+            daemon.wait_for("request.done", kind=kind)
     row = panel.deployments()[0]
     assert line["target"] == "backend"
     assert (line["deployment"], line["epoch"]) == (row["id"], row["epoch"])
@@ -115,8 +119,23 @@ def test_the_audit_tells_all_of_a_deployment(panel: Panel) -> None:
     assert panel.image_id() == panel.client.images.get(panel.image).id
     changes = panel.sql("select deployment_id from refitd.change")
     assert [change["deployment_id"] for change in changes] == [row["id"]]
-    events = [event for event in daemon.events if event.get("deployment")]
-    assert all(event.get("target") and event.get("epoch") for event in events)
+    for event in daemon.events:
+        check_placed(event)
+
+
+#: What is said of the daemon as a whole, and what of a target but of no deployment.
+OF_THE_DAEMON = {"daemon", "listener", "settings"}
+OF_NO_DEPLOYMENT = {"lease.taken", "target.adopted", "target.looked", "request.done"}
+
+
+def check_placed(event: Event) -> None:
+    """Every event but the daemon's own says its target and epoch, and about which deployment."""
+    name = event["event"]
+    if name.partition(".")[0] in OF_THE_DAEMON:
+        return
+    assert event["target"] == "backend", event
+    assert event["epoch"] > 0, event
+    assert name in OF_NO_DEPLOYMENT or event["deployment"] > 0, event
 
 
 def test_a_toggle_restarts_without_a_build(panel: Panel) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import urllib.request
+
+from psycopg.conninfo import conninfo_to_dict
 
 from refitd.core import labels
-from tests.acceptance.panel import Panel
+from rig import ports
+from tests.acceptance.panel import Panel, merged
 
 
 def test_a_local_folder_is_a_source(panel: Panel) -> None:
@@ -96,21 +100,84 @@ def test_doctor_finds_a_healthy_panel_healthy(panel: Panel) -> None:
     assert all(each["remedy"] for each in wrong)
 
 
+#: By its place: as a build argument, in the container's environment, in a git URL.
+BUILD_ARGUMENT, ENVIRONMENT, GIT_TOKEN = "b-0123456789", "e-0123456789", "glpat-0123456789"
+
+
 def test_no_secret_is_written_down(panel: Panel) -> None:
-    """The password of the DSN, and a build argument's token: in no log, row or answer."""
-    token = "glpat-0123456789abcdefghij"
-    repo = panel.repository.url.replace("git://", f"http://bot:{token}@")
-    panel.settings = {"target": {"backend": {"source": {"repo": repo, "insecure": True}}}}
+    """The DSN's password, a git URL's token, a build argument, the container's environment: through
+    a remote that fails, a rebuild, a restart, a failed build and a failed proof none of them is in
+    a log, a row, a label, a metric, a file or an answer."""
+    secrets = {BUILD_ARGUMENT, ENVIRONMENT, GIT_TOKEN, str(conninfo_to_dict(panel.dsn)["password"])}
+    panel.container().remove(force=True)
+    panel.start_backend(environment={"PANEL_LICENCE": ENVIRONMENT, "API_TOKEN": ENVIRONMENT})
+    args = {"NPM_TOKEN": BUILD_ARGUMENT, "LICENCE": BUILD_ARGUMENT}
+    panel.settings = {
+        "metrics_port": ports.free_port(),
+        "target": {"backend": {"build": {"args": args}}},
+    }
     panel.migrate_and_watch()
+    told = [with_a_token_in_its_url(panel)]
+    with panel.daemon() as daemon:
+        daemon.wait_for("deployment.ended", result="succeeded")
+        panel.switch("mail", on=False)
+        daemon.wait_for("deployment.ended", action="restart", result="succeeded")
+        for module, result in (("broken-build", "failed"), ("never-healthy", "rolled_back")):
+            panel.install(module)
+            ended = daemon.wait_for("deployment.ended")
+            assert ended["result"] == result, daemon.story()
+            told += answers(panel, "logs", str(ended["deployment"]))
+            panel.uninstall(module)
+            daemon.wait_for("target.looked", reason="in step")
+        for words in ("status", "history", "plan", "doctor"):
+            told += answers(panel, words)
+        url = f"http://127.0.0.1:{panel.settings['metrics_port']}/metrics"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            told.append(answer.read().decode())
+        told += [json.dumps(event) for event in daemon.events]
+    told += [*rows(panel), *labels_of(panel)]
+    told += [path.read_text() for path in (panel.folder / "state").rglob("*") if path.is_file()]
+    text = "\n".join(told)
+    for proof in ("127.0.0.1", "billing,mail", "refitd_looks_total", "broken_build", "rolled_back"):
+        assert proof in text
+    assert {each for each in secrets if each in text} == set()
+
+
+def with_a_token_in_its_url(panel: Panel) -> str:
+    """What is said of a remote that nobody answers at, with a login in its URL."""
+    repo = f"http://bot:{GIT_TOKEN}@127.0.0.1:{ports.free_port()}/core.git"
+    own = panel.settings
+    source = {"backend": {"source": {"repo": repo, "insecure": True}}}
+    panel.settings = merged(own, {"target": source})
     panel.install("mail")
-    done = panel.refitd("once")
-    assert done.returncode == 1
-    password = panel.dsn.partition(":")[2].partition(":")[2].partition("@")[0]
-    told = done.stdout + done.stderr + panel.refitd("history").stdout + panel.refitd("plan").stdout
-    tables = ("change", "deployment", "deployment_step", "build_log", "quarantine", "target_state")
-    for table in tables:
-        rows = panel.sql(f"select * from refitd.{table}")  # noqa: S608 - names from above
-        told += json.dumps(rows, default=str)
-    assert "127.0.0.1" in told
-    assert token not in told
-    assert password not in told
+    told = [done.stdout + done.stderr for done in (panel.refitd("once"), panel.refitd("doctor"))]
+    assert panel.deployments()[-1]["state"] == "failed"
+    panel.settings = own
+    panel.sql("insert into refitd.request (target, kind) values ('backend', 'retry')")
+    return "\n".join(told)
+
+
+def answers(panel: Panel, *words: str) -> list[str]:
+    """What a command says, to people and to machines."""
+    said = [panel.refitd(*words), panel.refitd(*words, "--json")]
+    return [done.stdout + done.stderr for done in said]
+
+
+def rows(panel: Panel) -> list[str]:
+    """Every row of the schema."""
+    tables = panel.sql("select relname from pg_class where relnamespace = 'refitd'::regnamespace"
+                       " and relkind in ('r', 'v')")  # fmt: skip
+    names = [table["relname"] for table in tables]
+    assert {"deployment", "build_log", "quarantine", "record", "status"} <= set(names)
+    found = [panel.sql(f"select * from refitd.{name}") for name in names]  # noqa: S608 - its own
+    return [json.dumps(each, default=str) for each in found]
+
+
+def labels_of(panel: Panel) -> list[str]:
+    """Those of each container and image that bears our name."""
+    images = [
+        each for each in panel.client.images.list() if any(panel.name in t for t in each.tags)
+    ]
+    assert len(images) > 1
+    labelled = [each.labels for each in panel.containers()] + [each.labels for each in images]
+    return [json.dumps(each) for each in labelled]

@@ -15,6 +15,7 @@ from refitd.core.plan import Wanted
 from refitd.core.target import Health, Source, Target, Timing
 from refitd.ports import Clock, Engine, Git, Journal, Log, Metrics, Prober
 from refitd.shell.assembly import Assembly
+from refitd.shell.audit import Audit, Epoch
 from refitd.shell.cloner import Cloner
 from refitd.shell.conclude import Conclusion
 from refitd.shell.deploy import Deployer
@@ -63,7 +64,7 @@ def furnish(  # noqa: PLR0913 - the wiring, by keyword
     stopping: threading.Event,
 ) -> Reconciler:
     """All that looks and acts for one target."""
-    engine = HeldEngine(engine, tenure)
+    engine, log = HeldEngine(engine, tenure), Audit(log, Epoch(tenure))
     cloner = Cloner(engine, target, instance)
     meter = OutageMeter(prober, clock)
     conclusion = Conclusion(engine, journal, tenure, metrics, log, target, timing)

@@ -22,8 +22,8 @@ from refitd.shell.lifecycle import Lifecycle
 from refitd.shell.listen import Listener, ListenerState
 from refitd.shell.pulse import Pulse
 from refitd.shell.worker import Worker
-from tests.contracts.model_engine import Build
-from tests.shell.fakes import FakeEar, FakeSupervisor, FakeTimer
+from tests.contracts.model_engine import Behaviour, Build
+from tests.shell.fakes import FakeEar, FakeSupervisor, FakeTimer, Killed
 from tests.shell.house import BILLING, CRM, MAIL, NAME, House, off
 
 
@@ -248,6 +248,53 @@ def test_once_with_a_toggle_and_a_failed_build() -> None:
     result = look_once(daemon)
     assert (result.action, result.state, result.ok) == ("restart", "succeeded", False)
     assert result.error
+
+
+def killed_on_the_way(*, behaviour: Behaviour) -> Daemon:
+    """A daemon that died once its canary ran; another one is to go on."""
+    daemon = Daemon()
+    house = daemon.house
+    house.settle()
+    house.engine.script_builds(Build(behaviour=behaviour))
+    house.write(BILLING, CRM, MAIL)
+    house.engine.arm(6, "after")
+    with pytest.raises(Killed):
+        house.settle()
+    house.new_daemon()
+    daemon.keeper = daemon._keeper()
+    assert house.deployments[-1].goal is not None
+    return daemon
+
+
+@pytest.mark.parametrize(
+    "behaviour, state, ok",
+    [
+        (Behaviour("healthy", 1.0), "succeeded", True),
+        (Behaviour("unhealthy", 1.0), "rolled_back", False),
+    ],
+    ids=["well", "badly"],
+)
+def test_once_goes_on_with_what_was_left(behaviour: Behaviour, state: str, *, ok: bool) -> None:
+    """The deployment that another run left half done is what came of it, well or badly."""
+    daemon = killed_on_the_way(behaviour=behaviour)
+    result = look_once(daemon)
+    assert (result.action, result.state, result.ok) == ("rebuild", state, ok)
+    assert result.reason == daemon.house.deployments[-1].reason
+    assert len(daemon.house.deployments) == 1
+
+
+def test_once_in_the_watch_window() -> None:
+    """What fell over is put back, and that is what came of it: not what was wanted."""
+    daemon = Daemon()
+    house = daemon.house
+    house.settle()
+    house.write(BILLING, CRM, MAIL)
+    house.settle()
+    house.engine.behaves[house.serving().image_id] = Behaviour("unhealthy", 1.0)
+    house.engine.restart("api")
+    house.clock.sleep(2.0)
+    result = look_once(daemon)
+    assert (result.action, result.state, result.ok) == ("rollback", "rolled_back", False)
 
 
 def test_once_beside_a_daemon() -> None:

@@ -185,4 +185,10 @@ class _Report:
                     Amendment(step="build", progress_step=progress[0], progress_total=progress[1]),
                 )
         except DatabaseError as error:
-            self._log.warning("journal.unwritten", error=str(error), lines=len(lines))
+            self._log.warning(
+                "journal.unwritten",
+                deployment=self._deployment.id,
+                epoch=self._deployment.epoch,
+                error=str(error),
+                lines=len(lines),
+            )

@@ -69,14 +69,14 @@ class Conclusion:
                 self.keep_barred(_besides(deployment, snapshot))
                 self._keep_left_over(goal, id_, snapshot)
                 self._end(deployment, "succeeded", None, outage_s)
-                self.prune_images()
+                self.prune_images(deployment.id)
             case RolledBack(cause=cause):
                 self._keep_old(goal, enabled)
                 self._drop_put_back(goal)
                 self._bar(deployment, cause, snapshot, run_key=tried)
                 self._keep_left_over(goal, goal.old_id, snapshot)
                 self._end(deployment, "rolled_back", cause, outage_s)
-                self.prune_images(failed=goal.image_id)
+                self.prune_images(deployment.id, failed=goal.image_id)
             case Failed(cause=cause):
                 self._keep_old(goal, enabled)
                 self._drop_put_back(goal)
@@ -103,16 +103,17 @@ class Conclusion:
         One that bears the target's name again, or runs under another one than it was given, was put
         back, by us or by hand: it stays.
         """
+        log = self._log.bind(deployment=retiree.deployment_id)
         try:
             container = self._engine.container(retiree.container_id)
             if container is not None and not self._was_put_back(container, retiree):
                 self._engine.remove(retiree.container_id)
         except EngineError as error:  # it can wait; the target cannot
-            self._log.warning("container.unretired", name=retiree.name, error=str(error))
+            log.warning("container.unretired", name=retiree.name, error=str(error))
             return
         self._journal.drop_retiree(self._target.name, retiree.container_id, self._tenure.epoch)
-        self._log.info("container.retired", container=retiree.container_id, name=retiree.name)
-        self.prune_images(previous=retiree.image_id)
+        log.info("container.retired", container=retiree.container_id, name=retiree.name)
+        self.prune_images(retiree.deployment_id, previous=retiree.image_id)
 
     def _was_put_back(self, container: Container, retiree: Retiree) -> bool:
         renamed = container.runs and container.name != retiree.name
@@ -121,17 +122,16 @@ class Conclusion:
     def keep_down(self, retiree: Retiree) -> None:
         """What was replaced is not to serve beside what replaced it. `docker compose start` and
         `restart` start all containers of a service, and it still bears the service's names."""
+        log = self._log.bind(deployment=retiree.deployment_id)
         try:
             container = self._engine.container(retiree.container_id)
             if container is None or not container.runs or container.name == self._target.container:
                 return
             self._engine.stop(retiree.container_id)
         except EngineError as error:  # the next look tries again
-            self._log.warning("container.left_running", name=retiree.name, error=str(error))
+            log.warning("container.left_running", name=retiree.name, error=str(error))
             return
-        self._log.warning(
-            "container.stopped_again", container=retiree.container_id, name=retiree.name
-        )
+        log.warning("container.stopped_again", container=retiree.container_id, name=retiree.name)
 
     def sweep(self, snapshot: Snapshot, seen_before: Collection[str]) -> frozenset[str]:
         """Remove what nobody needs and was there at the look before, too: what has just appeared
@@ -144,7 +144,8 @@ class Conclusion:
             for stray in left:
                 if stray.id in seen_before:
                     self._engine.remove(stray.id, anonymous_volumes=True)
-                    self._log.info("container.swept", container=stray.id, name=stray.name)
+                    log = self._log.bind(**_made_by(stray))
+                    log.info("container.swept", container=stray.id, name=stray.name)
         except EngineError as error:
             self._log.warning("container.left_over", error=str(error))
             return frozenset(seen_before)
@@ -154,10 +155,15 @@ class Conclusion:
         """Lift the quarantine, but for these entries."""
         self._journal.keep_quarantine(self._target.name, tuple(entries), self._tenure.epoch)
 
-    def prune_images(self, previous: str | None = None, failed: str | None = None) -> None:
-        """Remove refitd's own images of this target, but the running one and those before it:
+    def prune_images(
+        self, deployment_id: int, previous: str | None = None, failed: str | None = None
+    ) -> None:
+        """A deployment has ended, or what it replaced is gone.
+
+        Remove refitd's own images of this target, but the running one and those before it:
         the one known to be `previous` first, then the newest. The one that `failed` just now
         stays beside them: a toggle may be all that it needs."""
+        log = self._log.bind(deployment=deployment_id)
         try:
             found = self._engine.containers(self._target.name, [self._target.container])
             ours = [c for c in found if labels.stands_for(c.labels, self._target.container)]
@@ -169,20 +175,20 @@ class Conclusion:
             spare.sort(key=lambda image: image.id != previous)
             kept = max(0, self._target.keep_images - max(0, len(in_use) - 1))
             for image in spare[kept:]:
-                self._untag(image, own, keep=())
+                self._untag(image, own, log, keep=())
             # A replacement with the same image gives it one more tag: those in use are enough.
             created_by = [str(each.inspect["Config"].get("Image")) for each in ours]
             for image_id in in_use:
                 image_in_use = self._engine.image(image_id)
                 if image_in_use is not None:
-                    self._untag(image_in_use, own, keep=created_by)
+                    self._untag(image_in_use, own, log, keep=created_by)
         except EngineError as error:
-            self._log.warning("images.unpruned", error=str(error))
+            log.warning("images.unpruned", error=str(error))
 
-    def _untag(self, image: Image, own: str, keep: Collection[str]) -> None:
+    def _untag(self, image: Image, own: str, log: Log, keep: Collection[str]) -> None:
         for tag in image.tags:
             if tag.startswith(own) and tag not in keep and self._engine.remove_image(tag):
-                self._log.info("image.removed", image=image.id, tag=tag)
+                log.info("image.removed", image=image.id, tag=tag)
 
     def _keep_new(
         self, deployment: Deployment, goal: Goal, container_id: str, enabled: tuple[str, ...]
@@ -253,7 +259,8 @@ class Conclusion:
         try:
             found = self._engine.containers(self._target.name)
         except EngineError as error:
-            self._log.warning("container.left_over", error=str(error))
+            log = self._log.bind(deployment=goal.deployment)
+            log.warning("container.left_over", error=str(error))
             return
         replaced = {goal.old_id, *(each.id for each in goal.companions)}
         for container in found:
@@ -327,6 +334,12 @@ class Conclusion:
         self._metrics.ended(ended.target, ended.action, ended.state, took_s)
         if ended.outage_s is not None:
             self._metrics.outage(ended.target, ended.outage_s)
+
+
+def _made_by(stray: Container) -> dict[str, object]:
+    """Its deployment, where it was made for one: not if it was made for a look."""
+    made_for = stray.labels.get(labels.DEPLOYMENT, "")
+    return {"deployment": int(made_for)} if made_for.isdecimal() else {}
 
 
 def _besides(deployment: Deployment, snapshot: Snapshot) -> tuple[Quarantine, ...]:

@@ -77,7 +77,9 @@ class Deployer:
             self._deploy(decision, want, snapshot, container, deployment, cancelled)
         except BuildCancelled as error:
             if self._stopping():
-                raise Parked("the daemon is to stop; the next one begins the build anew") from error
+                parked = Parked("the daemon is to stop; the next one begins the build anew")
+                parked.deployment_id = deployment.id
+                raise parked from error
             self._withdraw(deployment, error)
         except (BuildFailed, SourceError, ReplacementRefused, EngineError) as error:
             if self._is_under_way(deployment):
@@ -105,11 +107,12 @@ class Deployer:
         log.info("deployment.resumed", step=deployment.step)
         self._pursue(replace(deployment, epoch=epoch), goal)
 
-    def roll_back(self, deployment_id: int, why: str, wake: Wake) -> bool:
-        """Put back what this deployment replaced, while that is still there."""
+    def roll_back(self, deployment_id: int, why: str, wake: Wake) -> int | None:
+        """Put back what this deployment replaced, while that is still there; answers the id of
+        the deployment that does so."""
         fallen = self._journal.deployment(deployment_id)
         if fallen is None or fallen.goal is None:
-            return False
+            return None
         epoch = self._tenure.epoch
         deployment = self._journal.open(
             NewDeployment(
@@ -132,7 +135,7 @@ class Deployer:
         )
         self._reading.begin(fallen.enabled, fallen.run_key)
         self._pursue(deployment, goal)
-        return True
+        return deployment.id
 
     def _open(
         self,
@@ -230,6 +233,9 @@ class Deployer:
         """Pursue a goal to its end and conclude; also the way on after a crash."""
         try:
             goal, outcome = self._driver.pursue(deployment, goal)
+        except Parked as parked:
+            parked.deployment_id = deployment.id
+            raise
         finally:
             outage_s = self._meter.end()
         self._conclusion.of_pursuit(

@@ -73,6 +73,9 @@ PATIENCE = 3
 class Parked(RefitdError):
     """The pursuit was left at a safe step because the daemon is to stop."""
 
+    #: What was left, for the log.
+    deployment_id: int | None = None
+
 
 class Driver:
     """Pursues the goals of one target."""
@@ -95,6 +98,8 @@ class Driver:
         self._engine, self._journal, self._cloner = engine, journal, cloner
         self._observer, self._meter, self._tenure = observer, meter, tenure
         self._clock, self._log, self._target = clock, log, target
+        #: The log of the pursuit at hand.
+        self._pursuit_log = log
         self._stopping, self._reading = stopping, reading
         self._refusals, self._silences, self._extended = 0, 0, False
 
@@ -108,7 +113,7 @@ class Driver:
         self._left_over: set[str] = set()
         self._mute = False
         self._observer.begin()
-        log = self._log.bind(deployment=deployment.id, epoch=goal.epoch)
+        log = self._pursuit_log = self._log.bind(deployment=deployment.id, epoch=goal.epoch)
         waited_for, critical = "", False
         while True:
             try:
@@ -299,7 +304,7 @@ class Driver:
             if (id_ := _dispensable(goal, step)) and self._refusals >= PATIENCE:
                 # What cannot be removed is left over, and a companion that cannot be put back is
                 # left as it is; that is no reason to turn back or to stay.
-                self._log.warning("container.left_over", container=id_, error=str(error))
+                self._pursuit_log.warning("container.left_over", container=id_, error=str(error))
                 self._left_over.add(id_)
                 self._refusals = 0
                 return goal
@@ -325,7 +330,7 @@ class Driver:
             self._journal.amend(deployment, self._reading.take(proving=proving))
         except DatabaseError as error:
             self._mute = True
-            self._log.warning("enabled.unread", deployment=deployment.id, error=str(error))
+            self._pursuit_log.warning("enabled.unread", error=str(error))
 
     def _write(self, critical: bool, deployment: Deployment, amendment: Amendment) -> None:  # noqa: FBT001
         self._guarded(critical, lambda: self._journal.amend(deployment, amendment))
@@ -343,7 +348,7 @@ class Driver:
             if not critical:
                 raise
             self._mute = isinstance(error, DatabaseError)
-            self._log.warning("journal.unwritten", error=str(error))
+            self._pursuit_log.warning("journal.unwritten", error=str(error))
 
     def _park_if_stopping(self, error: RefitdError) -> None:
         """Nothing can be done here and now, critical or not: whoever starts next tries again."""
@@ -364,7 +369,7 @@ class Driver:
         try:
             self._tenure.extend(self._section_s(seen))
         except DatabaseError as error:
-            self._log.warning("lease.unextended", error=str(error))
+            self._pursuit_log.warning("lease.unextended", error=str(error))
         self._extended = True
 
     def _section_s(self, seen: Seen) -> float:

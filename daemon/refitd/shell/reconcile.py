@@ -85,11 +85,13 @@ class Reconciler:
         snapshot = self._journal.snapshot(self.target.name)
         if snapshot.unfinished is not None and snapshot.unfinished.goal is not None:
             self._deployer.resume(snapshot.unfinished)
-            return Looked(Nothing("went on with what was left half done"), again=True)
+            went_on = Nothing("went on with what was left half done")
+            return Looked(went_on, snapshot.unfinished.id, again=True)
         snapshot = self._serve_switches(snapshot)
         container = self.find(snapshot)
-        if self._put_back_fallen(snapshot, container, wake):
-            return Looked(Nothing("put back"), again=True)
+        rolled_back = self._put_back_fallen(snapshot, container, wake)
+        if rolled_back is not None:
+            return Looked(Nothing("put back"), rolled_back, again=True)
         want = self.want(snapshot)
         barred = still_barred(want, snapshot)
         if barred != snapshot.quarantine:
@@ -154,8 +156,11 @@ class Reconciler:
 
     # -- besides --------------------------------------------------------------------------------
 
-    def _put_back_fallen(self, snapshot: Snapshot, container: Container | None, wake: Wake) -> bool:
-        """In its watch window a target that falls over gets what was there before."""
+    def _put_back_fallen(
+        self, snapshot: Snapshot, container: Container | None, wake: Wake
+    ) -> int | None:
+        """In its watch window a target that falls over gets what was there before, by a deployment
+        of its own."""
         for retiree in snapshot.retirees:
             watched = container is not None and retiree.successor_id == container.id
             cause = fell_over(container) if watched else None
@@ -166,7 +171,7 @@ class Reconciler:
                 self._conclusion.retire(retiree)
             elif watched and container is not None and container.runs and not snapshot.paused:
                 self._conclusion.keep_down(retiree)
-        return False
+        return None
 
     def _serve_switches(self, snapshot: Snapshot) -> Snapshot:
         """Requests that are done by being written down, and those that nobody can serve: one left

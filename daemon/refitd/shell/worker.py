@@ -126,7 +126,7 @@ class Worker:
             self._hears = False
             self._say("lease.lacking", error)
         except Parked as error:
-            self._log.info("deployment.parked", reason=str(error))
+            self._log.info("deployment.parked", deployment=error.deployment_id, reason=str(error))
         except (DatabaseError, EngineUnavailable) as error:
             self._try_later("look.failed", error)
         except RefitdError as error:
