@@ -22,6 +22,7 @@ from rig.base_image import ensure_base
 from rig.engine import Engine
 from rig.git import GitServer, Repository
 from rig.postgres import Clusters, Postgres
+from rig.sshd import SshServer
 
 # Two cores build images beside the examples: none of these has a time limit of its own.
 settings.register_profile("refitd", deadline=None)
@@ -100,6 +101,18 @@ def git_server() -> Iterator[GitServer]:
     """A git server at a loopback address, which the engine reaches as well."""
     with GitServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def ssh_server(pytestconfig: pytest.Config) -> Iterator[SshServer]:
+    """An SSH server at a loopback address, by which repositories are reached as well."""
+    server = SshServer()
+    with _terminal(pytestconfig):
+        server.__enter__()
+    try:
+        yield server
+    finally:
+        server.__exit__()
 
 
 @pytest.fixture(scope="session")

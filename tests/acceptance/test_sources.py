@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import urllib.request
 
+import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from refitd.core import labels
 from rig import ports
+from rig.sshd import SshServer
 from tests.acceptance.panel import Panel, merged
 
 
@@ -27,6 +29,21 @@ def test_a_local_folder_is_a_source(panel: Panel) -> None:
     assert done.returncode == 0, done.stderr
     assert panel.built_in() == ["billing", "mail"]
     assert panel.deployments()[0]["commit"]
+
+
+def test_a_repository_over_ssh_is_a_source(
+    panel: Panel, ssh_server: SshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`ssh://`, which the engine does not understand: fetched by the daemon, sent, and built."""
+    monkeypatch.setenv("GIT_SSH_COMMAND", ssh_server.command())
+    repo = ssh_server.url(panel.repository.bare)
+    panel.settings = {"target": {"backend": {"source": {"repo": repo}}}}
+    panel.migrate_and_watch()
+    panel.install("mail")
+    done = panel.refitd("once", "--json")
+    assert done.returncode == 0, done.stderr
+    assert panel.built_in() == ["billing", "mail"]
+    assert panel.deployments()[0]["commit"] == panel.repository.head()
 
 
 def test_a_branch_that_is_followed_rebuilds_when_it_moves(panel: Panel) -> None:

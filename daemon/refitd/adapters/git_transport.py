@@ -12,11 +12,19 @@ import select
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import IO
-from urllib.parse import urlsplit
+from typing import IO, Any
+from urllib.parse import unquote, urlsplit
 
-from dulwich.client import GitClient, TCPGitClient, get_transport_and_path
+from dulwich.client import (
+    GitClient,
+    SSHGitClient,
+    SubprocessSSHVendor,
+    SubprocessWrapper,
+    TCPGitClient,
+    get_transport_and_path,
+)
 from dulwich.config import ConfigFile, StackedConfig
+from dulwich.errors import GitProtocolError
 from dulwich.protocol import DEFAULT_GIT_PROTOCOL_VERSION_FETCH, Protocol
 
 #: Of silence.
@@ -34,26 +42,84 @@ _SSH = (
 def reached(repo: str, patience_s: float = PATIENCE_S) -> Iterator[tuple[GitClient, bytes]]:
     """A client for the remote, and the path to ask it for. Hangs up at the end."""
     url = urlsplit(repo)
+    if url.scheme in ("http", "https"):
+        yield _by_dulwich(repo, patience_s)
+        return
+    client: _PatientTcp | _Ssh
     if url.scheme == "git":
         assert url.hostname is not None, "the source was checked"
-        client = _PatientTcp(url.hostname, url.port, patience_s)
-        try:
-            yield client, url.path.encode()
-        finally:
-            client.hang_up()
+        client, path = _PatientTcp(url.hostname, url.port, patience_s), url.path
     else:
-        yield _by_dulwich(repo, patience_s)
+        user, host, port, path = _ssh_place(repo)
+        client = _Ssh(host, port, user)
+    try:
+        yield client, path.encode()
+    finally:
+        client.hang_up()
 
 
 def _by_dulwich(repo: str, patience_s: float) -> tuple[GitClient, bytes]:
-    # git's own variables come first, as an owner who sets them expects
-    ssh = os.environ.get("GIT_SSH_COMMAND") or os.environ.get("GIT_SSH") or _SSH
     config = StackedConfig.default()
     ours = ConfigFile()
     ours.set((b"http",), b"timeout", str(patience_s / _HTTP_TRIES).encode())
     config.backends.append(ours)  # after the owner's, which decide
-    client, path = get_transport_and_path(repo, config=config, quiet=True, ssh_command=ssh)
+    client, path = get_transport_and_path(repo, config=config, quiet=True)
     return client, path.encode()
+
+
+def _ssh_place(repo: str) -> tuple[str | None, str, int | None, str]:
+    """User, host, port and path, of either form. ssh asks for no password that stands in a URL.
+
+    >>> _ssh_place("git@git.example.org:panel/core.git")
+    ('git', 'git.example.org', None, 'panel/core.git')
+    >>> _ssh_place("ssh://git@git.example.org:2222/panel/core.git")
+    ('git', 'git.example.org', 2222, '/panel/core.git')
+    """
+    url = urlsplit(repo)
+    if url.scheme == "ssh":
+        assert url.hostname is not None, "the source was checked"
+        return url.username and unquote(url.username), url.hostname, url.port, unquote(url.path)
+    place, _, path = repo.partition(":")
+    user, _, host = place.rpartition("@")
+    return user, host, None, path
+
+
+class _Ssh(SSHGitClient):
+    """By the program ssh, which dulwich leaves running where the server refuses."""
+
+    def __init__(self, host: str, port: int | None, user: str | None) -> None:
+        # git's own variables come first, as an owner who sets them expects
+        ssh = os.environ.get("GIT_SSH_COMMAND") or os.environ.get("GIT_SSH") or _SSH
+        self._vendor = _NotingVendor()
+        super().__init__(host, port, user, self._vendor, ssh_command=ssh, quiet=True)
+        self._open: list[Protocol] = []
+
+    def hang_up(self) -> None:
+        """What has ended by itself is none the worse for it."""
+        for begun in self._vendor.begun:
+            begun.proc.terminate()
+        while self._open:
+            with suppress(GitProtocolError):  # it had to be killed
+                self._open.pop().close()
+
+    def _connect(
+        self, cmd: bytes, path: str | bytes, protocol_version: int | None = None
+    ) -> tuple[Protocol, Callable[[], bool], IO[bytes] | None]:
+        protocol, readable, words = super()._connect(cmd, path, protocol_version)
+        self._open.append(protocol)
+        return protocol, readable, words
+
+
+class _NotingVendor(SubprocessSSHVendor):
+    """Keeps what it has begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: list[SubprocessWrapper] = []
+
+    def run_command(self, *arguments: Any, **options: Any) -> SubprocessWrapper:
+        self.begun.append(super().run_command(*arguments, **options))
+        return self.begun[-1]
 
 
 class _PatientTcp(TCPGitClient):
