@@ -99,6 +99,18 @@ class TestHistory:
         assert (row["id"], row["commit"]) == (41, "0123456789abcdef0123")
         assert row["created_at"] == NOON.astimezone(UTC).isoformat()
 
+    def test_a_row_is_a_line(self) -> None:
+        """Whatever lines an error has, and also in the status."""
+        error = "the build failed:\n  one\r\n\ttwo\n"
+        rows = [a_deployment(41, "failed", error=error), a_deployment(40)]
+        status = TargetStatus("backend", "failed", "", error=error)
+        office = Office(MemoryDesk([status], deployments=rows))
+        for command, count in (("history", 2), ("status", 1)):
+            head, *lines = refitd(command, office=office).stdout.splitlines()
+            assert head.split()[-1] in ("REASON", "DETAIL")
+            assert len(lines) == count
+            assert "the build failed: one two" in lines[0]
+
 
 class TestLogs:
     """`refitd logs ID`."""
@@ -154,6 +166,24 @@ class TestLogs:
         lines = refitd("logs", "41", "-f", office=Office(rows), pause=go_on).stdout.splitlines()
         assert lines[:3] == ["Step 1/2 : FROM base", "Step 2/2 : RUN make", "done"]
         assert lines[3].startswith("deployment 41 of backend: rebuild succeeded")
+
+    def test_following_as_json(self) -> None:
+        """A document a line as it comes, and the deployment, as it ended, with its steps last."""
+        rows = MemoryDesk(
+            deployments=[a_deployment(state="building")],
+            log_of={41: ["Step 1/2 : FROM base"]},
+            steps_of={41: [StepRecord("build", 4.2)]},
+        )
+
+        def go_on() -> None:
+            rows.log_of[41] += ['say "done"']
+            rows.deployments[0] = a_deployment(state="succeeded")
+
+        said = refitd("logs", "41", "-f", "--json", office=Office(rows), pause=go_on).stdout
+        *lines, last = [json.loads(line) for line in said.splitlines()]
+        assert lines == [{"line": "Step 1/2 : FROM base"}, {"line": 'say "done"'}]
+        assert last["deployment"]["state"] == "succeeded"
+        assert last["steps"][0]["step"] == "build"
 
 
 class TestRequests:

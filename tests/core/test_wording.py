@@ -74,6 +74,13 @@ def test_words(step: Step, name: str, words: str) -> None:
     assert (step_name(step), sentence(step, goal_of())) == (name, words)
 
 
+def test_a_toggle_has_no_new_image() -> None:
+    """Its canary is of the image that runs, whichever way the toggle goes."""
+    toggle = goal_of(way="restart", configured_tag=None)
+    words = "create a canary from the same image, without ports and names"
+    assert sentence(Create("canary"), toggle) == words
+
+
 def test_late_names() -> None:
     """A successor that gets its names late is said to."""
     words = sentence(Create("successor"), goal_of(late={"web": ("api",)}))

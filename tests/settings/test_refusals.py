@@ -145,6 +145,20 @@ BAD = {
         ),
     ),
     "empty DSN": (SMALLEST.replace("postgresql://refitd@localhost/panel", ""), "`dsn`: missing"),
+    "another database": (
+        SMALLEST.replace(
+            "postgresql://refitd@localhost/panel", "mysql://refitd:pw@localhost/panel"
+        ),
+        "`dsn`: mysql:// is not Postgres: write postgresql://user@host:5432/database",
+    ),
+    "Dockerfile outside of the context": (
+        SMALLEST + "[target.backend.build]\ndockerfile = '../Dockerfile'",
+        "`target.backend.build.dockerfile`: '../Dockerfile' is outside of the build context",
+    ),
+    "Dockerfile of this machine": (
+        SMALLEST + "[target.backend.build]\ndockerfile = '/srv/Dockerfile'",
+        "`target.backend.build.dockerfile`: '/srv/Dockerfile' is outside of the build context",
+    ),
     "no target": ("dsn = 'x'", "`target`: missing: write a [target.backend] table"),
     "a word for a table": ("dsn = 'x'\ntarget = 'backend'", "`target`: "),
     "a target without source": (
@@ -158,6 +172,21 @@ BAD = {
 def test_it_is_refused_by_name(tmp_path: Path, text: str, expected: str) -> None:
     """The message has the key's full name, and what to do instead."""
     assert f"\n  {expected}" in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgres://refitd@localhost/panel",
+        "host=localhost dbname=panel",
+        "host=db password=a://b",
+        "service=panel",
+    ],
+)
+def test_what_postgres_may_read_is_left_to_it(tmp_path: Path, dsn: str) -> None:
+    """Every form that libpq knows."""
+    file(tmp_path, SMALLEST.replace("postgresql://refitd@localhost/panel", dsn))
+    assert load(None, {}, tmp_path).dsn == dsn
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:

@@ -133,6 +133,8 @@ def _follow(
     except RefitdError:
         raise
     except CLIENT_ERRORS as error:
+        if _is_of_the_context(error):
+            raise SourceRefused(f"the build context cannot be read: {error}") from error
         raise _not_begun(as_ours(error), request) from error
     if not image_id:
         raise EngineUnavailable("the build's stream ended without an image id")
@@ -162,6 +164,14 @@ def failure(message: str, request: BuildRequest) -> RefitdError:
     failed = BuildFailed(message)
     failed.transient = not message.startswith(_STEP_FAILED) and bool(_PASSING.search(message))
     return failed
+
+
+def _is_of_the_context(error: Exception) -> bool:
+    """What was to be sent could not be read, and the engine has no part in it: a socket has no
+    name of a file."""
+    if not isinstance(error, OSError):
+        return False
+    return bool(error.filename) or "file in context" in str(error)
 
 
 def _not_begun(error: RefitdError, request: BuildRequest) -> RefitdError:

@@ -41,7 +41,7 @@ class DockerConnection:
                 yield self._negotiated()
         except EngineUnavailable as error:
             self.forget()
-            raise EngineUnavailable(f"{error} ({self._where})") from error
+            raise EngineUnavailable(f"{error} (tried {self._where})") from error
 
     def another(self) -> APIClient:
         """A client of its own, without time-outs, for a call that is cut by its caller."""

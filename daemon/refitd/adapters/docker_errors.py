@@ -24,6 +24,8 @@ CLIENT_ERRORS = (
     OSError,
 )
 
+_SILENCES = (TimeoutError, requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)
+
 _NOT_FOUND, _CONFLICT, _BUSY = 404, 409, 503
 #: Things in the way which the engine answers with another status: of ports and endpoints.
 _IN_THE_WAY = (
@@ -51,7 +53,31 @@ def as_ours(error: Exception) -> EngineError:
         case docker.errors.DockerException() if not _is_transport(error):
             return EngineRefused(f"the docker client refuses: {error}")
         case _:
-            return EngineUnavailable(f"the engine does not answer: {error}")
+            return EngineUnavailable(f"the engine does not answer: {_plainly(error)}")
+
+
+def _plainly(error: BaseException) -> str:
+    """What the system said, without the layers that were tried one over the other."""
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+    if any(isinstance(cause, _SILENCES) for cause in causes):
+        return "it kept silent for too long"
+    return str(error)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and all below it; urllib3 keeps them in their arguments as well."""
+    below: list[object] = [error]
+    seen: set[int] = set()
+    while below:
+        each = below.pop(0)
+        if isinstance(each, BaseException) and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            reason = getattr(each, "reason", None)
+            below += [each.__cause__, each.__context__, reason, *each.args]
 
 
 def _answer(error: docker.errors.APIError) -> EngineError:

@@ -83,7 +83,8 @@ def logs(
     context: typer.Context,
     deployment_id: Annotated[int, typer.Argument(metavar="ID", help="From `refitd history`.")],
     following: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on until the deployment ends.")
+        bool,
+        typer.Option("--follow", "-f", help="Go on until it ends; as JSON, a document a line."),
     ] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -94,12 +95,17 @@ def logs(
         deployment = desk.deployment(deployment_id)
         if deployment is None:
             raise BadRequest(f"there is no deployment {deployment_id}; see `refitd history`")
-        if following and not as_json:
-            deployment = follow_log(desk, deployment, session.pause, render.log_line)
-            lines: tuple[str, ...] = ()
-        else:
+        if not following:
             lines = desk.build_log(deployment_id)
-        render.deployment(deployment, desk.steps(deployment_id), lines, as_json=as_json)
+            render.deployment(deployment, desk.steps(deployment_id), lines, as_json=as_json)
+            return
+        show = render.log_line_as_json if as_json else render.log_line
+        deployment = follow_log(desk, deployment, session.pause, show)
+        steps = desk.steps(deployment_id)
+        if as_json:
+            render.followed(deployment, steps)
+        else:
+            render.deployment(deployment, steps, (), as_json=False)
 
 
 def _requesting(kind: RequestKind, help_: str) -> Callable[..., None]:

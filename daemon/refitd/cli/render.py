@@ -57,7 +57,7 @@ def statuses(rows: Sequence[TargetStatus], *, as_json: bool) -> None:
             str(len(row.modules)),
             str(len(row.enabled)),
             str(row.pending_changes),
-            Text(row.error or row.detail),
+            _one_line(row.error or row.detail),
         )
     return _print(table)
 
@@ -83,7 +83,7 @@ def deployments(rows: Sequence[Deployment], *, as_json: bool) -> None:
             _took(row),
             _seconds(row.outage_s),
             (row.commit or "")[:12],
-            Text(row.error or row.reason),
+            _one_line(row.error or row.reason),
         )
     return _print(table)
 
@@ -99,7 +99,8 @@ def deployment(
     if steps:
         table = _table("step", "took", "detail")
         for step in steps:
-            table.add_row(step.step, _seconds(step.duration_s), Text(step.error or step.detail))
+            said = _one_line(step.error or step.detail)
+            table.add_row(step.step, _seconds(step.duration_s), said)
         _print(table)
     took = f" in {_took(row)}" if row.finished_at else ""
     outage = f", outage {_seconds(row.outage_s)}" if row.outage_s is not None else ""
@@ -109,6 +110,16 @@ def deployment(
 
 def log_line(line: str) -> None:
     typer.echo(_CONTROL.sub("", line))
+
+
+def log_line_as_json(line: str) -> None:
+    """A document a line, for who reads them as they come."""
+    _json({"line": line}, indent=None)
+
+
+def followed(row: Deployment, steps: Sequence[StepRecord]) -> None:
+    """The last document of a log that was followed: its lines have been said."""
+    _json({"deployment": row, "steps": steps}, indent=None)
 
 
 def requested(request_id: int, kind: str, target: str, *, as_json: bool) -> None:
@@ -211,6 +222,11 @@ def _print(table: Table) -> None:
         typer.echo(line.rstrip())
 
 
+def _one_line(text: str) -> Text:
+    """A row is a line, for `grep`; `refitd logs ID` has the lines of an error as they came."""
+    return Text(" ".join(_CONTROL.sub("", text).split()))
+
+
 def _coloured(word: str) -> Text:
     return Text(word, style=_STYLES.get(word, ""))
 
@@ -235,9 +251,10 @@ def _seconds(seconds: float | None) -> str:
     return f"{int(seconds) // 60} min {int(seconds) % 60} s"
 
 
-def _json(value: object) -> None:
-    json.dump(value, sys.stdout, default=_plain, indent=2, ensure_ascii=False)
+def _json(value: object, indent: int | None = 2) -> None:
+    json.dump(value, sys.stdout, default=_plain, indent=indent, ensure_ascii=False)
     sys.stdout.write("\n")
+    sys.stdout.flush()
 
 
 def _plain(value: Any) -> object:

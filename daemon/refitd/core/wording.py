@@ -35,7 +35,8 @@ def step_name(step: Step) -> str:
 def sentence(step: Step, goal: Goal) -> str:  # noqa: C901, PLR0911, PLR0912 - one case a step
     match step:
         case Create(role="canary"):
-            return "create a canary from the new image, without ports and names"
+            image = "the new image" if goal.configured_tag else "the same image"
+            return f"create a canary from {image}, without ports and names"
         case Create(role="companion", of=of):
             return f"create the new {_name(goal, of)} (not started), compare it with the old one"
         case Create():

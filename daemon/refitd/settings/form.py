@@ -11,6 +11,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -48,6 +49,27 @@ def _container_name(name: str) -> str:
     if not _NAME.match(name):
         raise ValueError(f"{name!r} is no container name: it must be wholly {_NAME.pattern[:-2]}")
     return name
+
+
+def _postgres(dsn: SecretStr) -> SecretStr:
+    """Only what surely is another database's: the rest is for libpq to read."""
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", dsn.get_secret_value())
+    if scheme and scheme[1] not in ("postgresql", "postgres"):
+        raise ValueError(
+            f"{scheme[1]}:// is not Postgres: write postgresql://user@host:5432/database"
+        )
+    return dsn
+
+
+def _inside(dockerfile: str) -> str:
+    """The engine only has what is in the context."""
+    path = PurePosixPath(dockerfile)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(
+            f"{dockerfile!r} is outside of the build context: it must be a path inside the source's"
+            " `subdir`, relative and without `..`"
+        )
+    return dockerfile
 
 
 def _image_tag(image: str) -> str:
@@ -114,7 +136,7 @@ class SourceForm(Form):
 class BuildForm(Form):
     """`[target.NAME.build]`"""
 
-    dockerfile: Text = _BUILD.dockerfile
+    dockerfile: Annotated[Text, AfterValidator(_inside)] = _BUILD.dockerfile
     args: Pairs = _BUILD.args
     stage: Text | None = _BUILD.stage
     pull: bool = _BUILD.pull
@@ -237,7 +259,7 @@ class FileForm(BaseSettings):
         extra="forbid", frozen=True, hide_input_in_errors=True, case_sensitive=True
     )
 
-    dsn: Annotated[SecretStr, Field(min_length=1)]
+    dsn: Annotated[SecretStr, Field(min_length=1), AfterValidator(_postgres)]
     target: Annotated[dict[str, TargetForm], Field(min_length=1)]
     docker_host: Text | None = None
     state_dir: Text | None = None

@@ -155,6 +155,15 @@ def test_missing_folder(yard: DockerYard) -> None:
         _build(yard, BuildRequest(yard.tag(), context="/nowhere"))
 
 
+def test_dockerfile_outside_of_the_context(yard: DockerYard) -> None:
+    """What cannot be read here is the source's fault, and no silence of the engine."""
+    request = BuildRequest(
+        yard.tag(), context=yard.folder(Dockerfile="FROM scratch\n"), dockerfile="../nowhere/x"
+    )
+    with pytest.raises(SourceRefused, match=r"the build context cannot be read: .*nowhere/x"):
+        _build(yard, request)
+
+
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_no_engine(yard: DockerYard) -> None:
     """Without an engine there is no build, and no word that it failed."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import inspect
+import re
+import socket
+from collections.abc import Iterator
 
 import docker.errors
 import pytest
@@ -13,6 +16,7 @@ import urllib3.exceptions
 from refitd.adapters.docker_engine import DockerEngine
 from refitd.adapters.docker_errors import translated
 from refitd.errors import Conflict, EngineError, EngineRefused, EngineUnavailable, NotFound
+from rig.ports import free_port
 
 DOCKER_ERRORS = [
     kind
@@ -76,6 +80,33 @@ def test_answers(status: int, text: str, ours: type[EngineError]) -> None:
         raise docker.errors.APIError("", response, text)
     assert type(refused.value) is ours
     assert str(refused.value) == text
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """The port of a server that accepts and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_what_was_tried_is_said_plainly(silent: int) -> None:
+    """Where, and the system's own words; nothing of the layers in between."""
+    refused = f"tcp://127.0.0.1:{free_port()}"
+    wordless = f"tcp://127.0.0.1:{silent}"
+    for where, words in (
+        ("unix:///nowhere/docker.sock", "No such file or directory"),
+        (refused, "Connection refused"),
+        ("tcp://engine.invalid:2375", ""),
+        (wordless, "it kept silent for too long"),
+    ):
+        with pytest.raises(EngineUnavailable) as unavailable:
+            DockerEngine(where, call_timeout_s=1).info()
+        said = str(unavailable.value)
+        assert said.startswith(f"the engine does not answer: {words}")
+        assert said.endswith(f" (tried {where})")
+        assert not re.search(r"retries|HTTPConnection|Errno|aborted|API version", said)
+    gc.collect()  # docker-py leaves a socket that it cannot connect to the collector
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

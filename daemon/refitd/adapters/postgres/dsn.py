@@ -64,12 +64,11 @@ def _parse(dsn: str) -> dict[str, str | int | None]:
     if uri and at and ("@" in place_ or "/" in user):
         # libpq would take a part of the password for the host, and say so.
         raise DatabaseRefused(
-            "the DSN cannot be read: a `@` or `/` in its user or password must be written"
-            " %40 or %2F"
+            "`dsn` cannot be read: a `@` or `/` in its user or password must be written %40 or %2F"
         )
     try:
         return dict(conninfo_to_dict(dsn))
     except psycopg.Error:
         raise DatabaseRefused(
-            "the DSN cannot be read: it should look like postgresql://user@host:5432/database"
+            "`dsn` cannot be read: it should look like postgresql://user@host:5432/database"
         ) from None  # whose text quotes the DSN, and its password
