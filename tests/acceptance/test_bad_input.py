@@ -93,6 +93,48 @@ def test_a_missing_subdir_is_named(panel: Panel) -> None:
     panel.settings = {"target": {"backend": {"source": {"subdir": "nowhere"}}}}
     once_fails(panel)
     assert "nowhere" in cause(panel)
+    assert "no folder 'nowhere' in branch 'main'" in ill(panel)["source of backend"]["detail"]
+
+
+def test_a_container_named_by_its_id_is_refused(panel: Panel) -> None:
+    """`once`, `plan` and `doctor` name what to write instead, and the container keeps its name."""
+    panel.migrate_and_watch()
+    panel.install("mail")
+    panel.settings = {"target": {"backend": {"container": panel.container().id}}}
+    written = f'container = "{panel.container_name}"'
+    assert written in json.loads(once_fails(panel).stdout)[0]["error"]
+    assert written in json.loads(panel.refitd("plan", "--json").stdout)[0]["reason"]
+    assert written in ill(panel)["container of backend"]["detail"]
+    assert panel.deployments() == []
+    panel.settings = {}
+    assert panel.refitd("once").returncode == 0
+    assert panel.built_in() == ["billing", "mail"]
+
+
+def ill(panel: Panel) -> dict[str, Any]:
+    """What doctor finds wrong, by the names of its findings."""
+    done = panel.refitd("doctor", "--json")
+    assert done.returncode == 1
+    return {each["name"]: each for each in json.loads(done.stdout) if not each["ok"]}
+
+
+def test_a_slip_in_a_version_uninstalls_nothing(panel: Panel) -> None:
+    """What runs stays in its version, and status and exit code say what to correct."""
+    assert panel.refitd("migrate").returncode == 0
+    panel.sql("select refitd.watch('public.modules', version => 'version')")
+    panel.sql("insert into modules (id, version, has_backend) values ('mail', '1.0', true)")
+    assert panel.refitd("once").returncode == 0
+    image = panel.image_id()
+    panel.sql("update modules set version = '1.1 beta' where id = 'mail'")
+    with panel.daemon() as daemon:
+        daemon.wait_for("target.looked", decision="nothing")
+        (row,) = json.loads(panel.refitd("status", "--json").stdout)
+        assert "version '1.1 beta' of module 'mail' is refused" in row["detail"]
+        assert "mail@1.0 stays built in until it is corrected" in row["detail"]
+        assert panel.image_id() == image
+        panel.install("search")
+        ended = daemon.wait_for("deployment.ended", result="succeeded")
+        assert ended["modules"] == ["billing", "mail@1.0", "search"]
 
 
 def test_a_container_that_does_not_exist_is_waited_for(panel: Panel) -> None:
@@ -165,6 +207,11 @@ def test_an_unwatched_target_says_what_to_run(panel: Panel) -> None:
     assert panel.refitd("migrate").returncode == 0
     done = once_fails(panel)
     assert "refitd.watch(" in done.stdout
+    call = "SELECT refitd.watch('public.modules', target => 'backend')"
+    assert [finding["remedy"] for finding in ill(panel).values()] == [call]
+    (row,) = json.loads(panel.refitd("status", "--json").stdout)
+    assert row["condition"] == "unwatched"
+    assert call in row["detail"]
 
 
 def test_a_database_without_the_schema_says_migrate(panel: Panel) -> None:

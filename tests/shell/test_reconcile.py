@@ -171,9 +171,13 @@ def test_slip_in_a_version(house: House) -> None:
     assert house.modules() == "billing,crm@1.0"
     assert house.ends == [("rebuild", "succeeded")]
     house.check_in_step()
-    house.write(BILLING, replace(crm, version="1.1;", enabled=False), MAIL)
+    house.write(BILLING, replace(crm, version="1.1;"), MAIL)
     house.settle()
     assert house.modules() == "billing,crm@1.0,mail"
+    house.check_in_step()
+    house.write(BILLING, replace(crm, version="1.1;", enabled=False), MAIL)
+    house.settle()
+    assert house.ends[-1] == ("restart", "succeeded")
     assert house.database.records[NAME].enabled == ("billing", "mail")
     house.check_in_step()
     house.write(BILLING, replace(crm, version="1.1"), MAIL)
