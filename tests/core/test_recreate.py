@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from refitd.core import labels
 from refitd.core.container import CreateRequest
-from refitd.core.recreate import Clone, create_request, endpoint, probe_request, stop_timeout
+from refitd.core.recreate import (
+    Clone,
+    create_request,
+    differences,
+    endpoint,
+    probe_request,
+    stop_timeout,
+)
 from tests.core.recorded import VERSIONS, recorded
 
 Version = tuple[int, int]
@@ -19,6 +28,11 @@ def clone(which: str, version: Version, /, **plan: Any) -> CreateRequest:
     old, baseline = recorded(which, version)
     wanted = {"name": "panel-next", "image": "panel:2", "final_name": "panel"} | plan
     return create_request(old, baseline, Clone(**wanted, api_version=version))
+
+
+def labels_of(body: Mapping[str, Any]) -> dict[str, str]:
+    """But for the note of what was asked for (see `test_asked`)."""
+    return {key: value for key, value in body["Labels"].items() if key != labels.ASKED}
 
 
 @pytest.fixture(params=VERSIONS, ids=lambda version: f"api {version[0]}.{version[1]}")
@@ -80,7 +94,7 @@ def test_labels(version: Version) -> None:
     body = clone(
         "everything", version, labels={labels.TARGET: "panel"}, compose_image="sha256:new"
     ).body
-    assert body["Labels"] == {
+    assert labels_of(body) == {
         "maker": "us",
         "com.docker.compose.project": "panel",
         "com.docker.compose.service": "backend",
@@ -94,7 +108,7 @@ def test_our_earlier_labels_go(version: Version) -> None:
     old, baseline = recorded("plain", version)
     old["Config"]["Labels"] |= {labels.DEPLOYMENT: "7", labels.ROLE: "successor", "owner": "us"}
     body = create_request(old, baseline, Clone("n", "panel:2", "panel")).body
-    assert body["Labels"] == {"owner": "us"}
+    assert labels_of(body) == {"owner": "us"}
 
 
 def test_networks(version: Version) -> None:
@@ -164,6 +178,51 @@ def test_mac_address_of_its_own(version: Version) -> None:
     else:
         assert endpoints == {"bridge": {"MacAddress": "02:00:00:00:00:2a"}}
     assert "02:42" not in str(clone("everything", version).body)
+
+
+def test_mac_address_by_a_vendor(version: Version) -> None:
+    """On another network it is sure to be asked for if no engine can have made it up."""
+    old, baseline = recorded("everything", version)
+    back = old["NetworkSettings"]["Networks"]["back"]
+    for mac, asked in (("00:16:3e:00:00:2b", True), ("02:42:ac:12:00:02", False)):
+        back["MacAddress"] = mac
+        plan = Clone("n", "panel:2", "panel", api_version=version)
+        sent = create_request(old, baseline, plan).body["NetworkingConfig"]["EndpointsConfig"]
+        carried = (sent.get("back") or {}).get("MacAddress")
+        assert carried == (mac if asked and version >= (1, 44) else None)
+
+
+def test_domain_on_the_host_s_network() -> None:
+    """Its hostname is the host's there; a domain is its owner's all the same."""
+    old, baseline = recorded("plain", (1, 51))
+    for inspect in (old, baseline):
+        inspect["HostConfig"]["NetworkMode"] = "host"
+        inspect["Config"]["Hostname"] = "machine"
+    old["Config"]["Domainname"] = "example.org"
+    body = create_request(old, baseline, Clone("n", "panel:2", "panel")).body
+    assert body["Domainname"] == "example.org"
+    assert "Hostname" not in body
+
+
+def test_a_variable_given_twice(version: Version) -> None:
+    """Both lines go along: the last is what the container sees, though it be the image's own."""
+    old, baseline = recorded("plain", version)
+    old["Config"]["Env"] = ["LEVEL=2", "LEVEL=1", "KEPT=same"]
+    body = create_request(old, baseline, Clone("n", "panel:2", "panel")).body
+    assert body["Env"] == ["LEVEL=2", "LEVEL=1"]
+
+
+def test_a_slash_behind_a_path() -> None:
+    """A volume's data goes along, too, where its owner wrote a slash behind the path."""
+    old, baseline = recorded("everything", (1, 41))
+    old["HostConfig"]["Binds"] = ["named:/named/", "/loose/"]
+    old["HostConfig"]["Mounts"][0]["Target"] = "/nameless/"
+    old["Config"]["Volumes"] = {"/data": {}, "/scratch/": {}}
+    host = create_request(old, baseline, Clone("n", "panel:2", "panel")).body["HostConfig"]
+    assert [bind.partition(":")[2] for bind in host["Binds"]] == ["/named/", "/loose/"]
+    targets = [mount["Target"] for mount in host["Mounts"]]
+    assert targets == ["/nameless/", "/tm", "/data", "/scratch"]
+    assert all(len(m["Source"]) == 64 for m in host["Mounts"] if m["Type"] == "volume")
 
 
 def test_policy_of_the_plan(version: Version) -> None:
@@ -253,6 +312,15 @@ def test_links() -> None:
     old["HostConfig"]["Links"] = ["/db:/panel/database"]
     body = create_request(old, baseline, Clone("n", "panel:2", "panel")).body
     assert body["HostConfig"]["Links"] == ["db:database"]
+
+
+def test_links_in_any_order() -> None:
+    """An engine shows them now in this order and now in that: the gate finds them the same."""
+    old, baseline = recorded("plain", (1, 41))
+    new = copy.deepcopy(old)
+    old["HostConfig"]["Links"] = ["/db:/panel/database", "/db:/panel/db"]
+    new["HostConfig"]["Links"] = ["/db:/panel/db", "/db:/panel/database"]
+    assert differences(old, baseline, new, baseline, late=False) == ()
 
 
 def test_option_blocks_of_another_mount_type_go() -> None:

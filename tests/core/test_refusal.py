@@ -172,6 +172,7 @@ def test_a_mac_address_that_cannot_be_told() -> None:
         "front": {"MacAddress": "02:42:ac:11:00:02", "IPAddress": "172.17.0.2"},
         "back": {"MacAddress": "02:42:ac:12:00:02", "IPAddress": "172.18.0.2"},
         "edge": {"MacAddress": "02:00:00:00:00:01", "IPAddress": "172.19.0.2"},
+        "sold": {"MacAddress": "00:16:3e:00:00:01", "IPAddress": "172.20.0.2"},
     }
     (said,) = warnings(old)
     assert "edge" in said

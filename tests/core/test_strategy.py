@@ -74,6 +74,12 @@ def _put(*path: str, to: object) -> Callable[[Json], None]:
                 "fixed address on network back",
             ),
             ("card", "Config.MacAddress", "02:00:00:00:00:01", "MAC"),
+            (
+                "second card",
+                "NetworkSettings.Networks.back",
+                {"MacAddress": "00:16:3e:00:00:01"},
+                "MAC",
+            ),
             ("hostname", "Config.Hostname", "api", "hostname"),
         )
     ],

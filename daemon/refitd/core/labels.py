@@ -26,6 +26,8 @@ OLD_POLICY = PREFIX + "old-policy"
 OLD_STATE = PREFIX + "old-state"
 #: The ids of all containers that stood here before: their short ids are stale aliases.
 FOREBEARS = PREFIX + "forebears"
+#: What of its configuration its owner asked for: paths, as JSON.
+ASKED = PREFIX + "asked"
 
 #: On the likeness of a companion: the name of the target's container.
 FOLLOWS = PREFIX + "follows"

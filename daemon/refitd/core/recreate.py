@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from refitd.core import labels
+from refitd.core.clone.asked import note_of
 from refitd.core.clone.config import asked_config
 from refitd.core.clone.fidelity import differences
 from refitd.core.clone.host import asked_host_config
@@ -62,6 +63,8 @@ def probe_request(inspect: Json, name: str) -> CreateRequest:
 
 def create_request(old: Json, baseline: Json, plan: Clone) -> CreateRequest:
     body: dict[str, Any] = asked_config(old, baseline, plan)
+    if plan.kind != "canary" and (note := note_of(body)):
+        body["Labels"] = {**body.get("Labels", {}), **note}
     body["Image"] = plan.image
     body["HostConfig"] = asked_host_config(old, baseline, plan)
     endpoints = asked_endpoints(old, plan)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from refitd.core.clone.identity import own_hostname
-from refitd.core.clone.network import has_own_network, network_mode
+from refitd.core.clone.network import asked_mac, has_own_network, network_mode
 from refitd.core.companions import Companion
 from refitd.core.container import Json
 from refitd.core.target import Target
@@ -64,7 +64,7 @@ def _identity_objection(target: Target, old: Json) -> str | None:
     fixed = [name for name, endpoint in networks.items() if (endpoint or {}).get("IPAMConfig")]
     if fixed:
         return f"it has a fixed address on network {min(fixed)}"
-    if old["Config"].get("MacAddress"):
+    if old["Config"].get("MacAddress") or any(asked_mac(old, name) for name in networks):
         return "it has a fixed MAC address"
     alone = target.traffic_network is None or len(networks) == 1
     if alone and own_hostname(old, {}):

@@ -6,12 +6,14 @@ is subtracted here is what that merge would put back. It is the *new* image that
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from refitd.core import labels
+from refitd.core.clone.asked import not_asked
 from refitd.core.clone.identity import own_hostname
 from refitd.core.clone.plan import Clone
-from refitd.core.clone.subtract import entries, fields, items, keys
+from refitd.core.clone.subtract import entries, fields, keys
 from refitd.core.container import Json
 
 COMPOSE = "com.docker.compose."
@@ -32,7 +34,8 @@ _HANDLED = frozenset((
 
 
 def asked_config(old: Json, baseline: Json, plan: Clone) -> dict[str, Any]:
-    have, base = old["Config"], baseline.get("Config") or {}
+    have = old["Config"]
+    base = not_asked(baseline.get("Config") or {}, have)
     asked = fields(have, base, leave=_HANDLED)
     asked |= _names(old, baseline, plan)
     asked |= _command(have, base)
@@ -54,7 +57,8 @@ def _names(old: Json, baseline: Json, plan: Clone) -> dict[str, str]:
     if hostname := own_hostname(old, baseline, plan.forebears):
         named["Hostname"] = hostname
     domain, mode = old["Config"].get("Domainname"), str(old["HostConfig"].get("NetworkMode"))
-    if domain and mode != "host" and not mode.startswith("container:"):
+    supplied = (baseline.get("Config") or {}).get("Domainname")
+    if domain and domain != supplied and not mode.startswith("container:"):
         named["Domainname"] = domain
     return named
 
@@ -74,13 +78,23 @@ def _command(have: Json, base: Json) -> dict[str, Any]:
 
 
 def _env(have: Json, base: Json, final_name: str) -> list[str]:
-    """By line: a line equal to the image's goes, a key with another value stays."""
-    lines = items(have.get("Env"), base.get("Env"))
+    """By key: one whose lines are the image's goes. One given twice stays as it is: the last of
+    its lines is what the container sees, and that may be the very one of the image.
+    """
+    image = _by_key(base.get("Env") or ())
     return [
-        f"{OWN_NAME}={final_name}" if line.startswith(OWN_NAME + "=") else line
+        f"{OWN_NAME}={final_name}" if key == OWN_NAME else line
+        for key, lines in _by_key(have.get("Env") or ()).items()
+        if lines != image.get(key) and key != REPLACING
         for line in lines
-        if line.partition("=")[0] != REPLACING
     ]
+
+
+def _by_key(lines: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        found.setdefault(line.partition("=")[0], []).append(line)
+    return found
 
 
 def _labels(have: Json, base: Json, plan: Clone) -> dict[str, str]:

@@ -33,7 +33,8 @@ def asked_host_config(old: Json, baseline: Json, plan: Clone) -> dict[str, Any]:
     asked |= _swap(have, base)
     parts = {
         "Privileged": have.get("Privileged"),
-        "Links": [_link(link) for link in have.get("Links") or ()],
+        # The engine shows them in any order, and the gate is to find them the same.
+        "Links": sorted(_link(link) for link in have.get("Links") or ()),
         "Ulimits": items(have.get("Ulimits"), base.get("Ulimits")),
         "SecurityOpt": items(have.get("SecurityOpt"), base.get("SecurityOpt")),
         "LogConfig": _log_config(have.get("LogConfig") or {}, base.get("LogConfig") or {}),
@@ -49,7 +50,8 @@ def _for_kind(asked: dict[str, Any], plan: Clone) -> dict[str, Any]:
             asked.pop(key, None)
     policy = ("no", 0) if plan.kind == "canary" else plan.restart_policy
     if policy:
-        asked["RestartPolicy"] = {"Name": policy[0], "MaximumRetryCount": policy[1]}
+        named = {"Name": policy[0], "MaximumRetryCount": policy[1]}
+        asked["RestartPolicy"] = {**(asked.get("RestartPolicy") or {}), **named}
     return asked
 
 
@@ -81,7 +83,8 @@ def _log_config(have: Json, base: Json) -> dict[str, Any]:
         return {}
     if have["Type"] != base.get("Type"):
         return dict(have)
-    return {"Type": have["Type"], "Config": entries(have.get("Config"), base.get("Config"))}
+    asked = {"Type": have["Type"], "Config": entries(have.get("Config"), base.get("Config"))}
+    return fields(have, base) | asked
 
 
 def _device(device: Json) -> dict[str, Any]:

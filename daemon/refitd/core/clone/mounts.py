@@ -35,11 +35,11 @@ def volume_name(mount: Json) -> str | None:
 def asked_mounts(old: Json, *, fresh: bool) -> dict[str, Any]:
     """`Binds` and `Mounts`, with the anonymous volumes by name (or all of them `fresh`)."""
     host = old["HostConfig"]
-    volumes = {m["Destination"]: m for m in old.get("Mounts") or () if m.get("Type") == "volume"}
+    volumes = {_place(m["Destination"]): m for m in old.get("Mounts") or () if _is_volume(m)}
     binds = [_bind(bind, volumes, fresh=fresh) for bind in host.get("Binds") or ()]
     mounts = [_mount(mount, volumes, fresh=fresh) for mount in host.get("Mounts") or ()]
     if not fresh:
-        taken = {*map(_destination, binds), *(mount["Target"] for mount in mounts)}
+        taken = {*map(_destination, binds), *(_place(mount["Target"]) for mount in mounts)}
         mounts += _anonymous(old, volumes.values(), taken)
     return {key: value for key, value in (("Binds", binds), ("Mounts", mounts)) if value}
 
@@ -78,13 +78,22 @@ def _bind(bind: str, volumes: Json, *, fresh: bool) -> str:
     source, _, rest = bind.partition(":")
     if rest.startswith("/"):
         return bind.partition(":")[2] if fresh and _MADE_UP_NAME.match(source) else bind
-    name = volume_name(volumes.get(source, {}))
+    name = volume_name(volumes.get(_place(source), {}))
     return bind if fresh or name is None else f"{name}:{bind}"
 
 
 def _destination(bind: str) -> str:
     first, _, rest = bind.partition(":")
-    return rest.partition(":")[0] if rest.startswith("/") else first
+    return _place(rest.partition(":")[0] if rest.startswith("/") else first)
+
+
+def _place(path: str) -> str:
+    """As the engine shows it; an owner may have written a slash behind."""
+    return path.rstrip("/") or "/"
+
+
+def _is_volume(mount: Json) -> bool:
+    return bool(mount.get("Type") == "volume")
 
 
 def _mount(mount: Json, volumes: Json, *, fresh: bool) -> dict[str, Any]:
@@ -97,13 +106,13 @@ def _mount(mount: Json, volumes: Json, *, fresh: bool) -> dict[str, Any]:
     if fresh and _MADE_UP_NAME.match(kept.get("Source") or ""):
         del kept["Source"]
     elif not fresh and not kept.get("Source"):
-        kept["Source"] = volume_name(volumes.get(kept["Target"], {}))
+        kept["Source"] = volume_name(volumes.get(_place(kept["Target"]), {}))
     return kept
 
 
 def _anonymous(old: Json, volumes: Iterable[Json], taken: set[str]) -> list[dict[str, Any]]:
     """Volumes that only `Config.Volumes` speaks of; others may come from `VolumesFrom`."""
-    declared = old["Config"].get("Volumes") or {}
+    declared = {_place(path) for path in old["Config"].get("Volumes") or ()}
     borrows = bool(old["HostConfig"].get("VolumesFrom"))
     return [
         {"Type": "volume", "Source": volume_name(volume), "Target": volume["Destination"]}

@@ -2,8 +2,9 @@
 
 An endpoint mixes what its owner asked for with what the engine made of it. Copying an
 `IPAddress` or a generated MAC pins it, and two containers then fight over one. Only
-`IPAMConfig` is a wish. A wished MAC can be told for the primary network alone, from
-`Config.MacAddress` (absent otherwise); for the others it cannot, and `warnings` say so.
+`IPAMConfig` is a wish. A wished MAC can be told for the primary network, from `Config.MacAddress`
+(absent otherwise). For the others only one that a vendor gave out is sure to be a wish: the engine
+makes up none but local ones. Of these it cannot be told, and `warnings` say so.
 """
 
 from __future__ import annotations
@@ -83,9 +84,26 @@ def _wishes(old: Json, network: str, plan: Clone) -> dict[str, Any]:
     }
     if plan.kind == "canary":
         kept.pop("IPAMConfig", None)
-    elif plan.api_version >= ALL_NETWORKS_AT_CREATION and network == _primary(old):
-        kept |= {"MacAddress": mac} if (mac := old["Config"].get("MacAddress")) else {}
+    elif plan.api_version >= ALL_NETWORKS_AT_CREATION:
+        kept |= {"MacAddress": mac} if (mac := asked_mac(old, network)) else {}
     return kept
+
+
+def asked_mac(old: Json, network: str) -> str | None:
+    """The MAC address that is known to be its owner's wish."""
+    if network == _primary(old):
+        return old["Config"].get("MacAddress") or None
+    mac: str = _networks(old)[network].get("MacAddress") or ""
+    return mac if mac and not is_local_mac(mac) else None
+
+
+def is_local_mac(mac: str) -> bool:
+    """Whether it is of those that anybody may make up.
+
+    >>> is_local_mac("02:42:ac:11:00:02"), is_local_mac("00:16:3e:00:00:2b")
+    (True, False)
+    """
+    return bool(int(mac[:2], 16) & 2)
 
 
 def _aliases(old: Json, network: str, plan: Clone) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
-from refitd.core.clone.network import BUILT_IN, has_own_network, network_mode
+from refitd.core.clone.network import BUILT_IN, asked_mac, has_own_network, network_mode
 from refitd.core.container import Json, Network
 
 #: As many file names as a warning has room for.
@@ -49,14 +49,14 @@ def _ports(old: Json) -> Iterator[str]:
 
 
 def _mac_addresses(old: Json) -> Iterator[str]:
-    """Only the primary network's wish is told apart from what the engine made up."""
+    """Not every wish is told apart from what the engine made up."""
     if not has_own_network(old):
         return
     for name, endpoint in (old["NetworkSettings"].get("Networks") or {}).items():
         mac, address = (endpoint or {}).get("MacAddress"), (endpoint or {}).get("IPAddress")
         if name == network_mode(old) or not mac or not address or mac == generated_mac(address):
             continue
-        if mac != old["Config"].get("MacAddress"):
+        if mac != old["Config"].get("MacAddress") and not asked_mac(old, name):
             yield f"whether its MAC address on network {name} was asked for cannot be told; it changes"
 
 
