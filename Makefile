@@ -20,7 +20,7 @@ uv    := $(bin)/uv pip compile pyproject.toml --quiet --universal --python-versi
 measure := PYTHONPATH=examples/demo:. $(bin)/python -m bench
 
 .DEFAULT_GOAL := help
-.PHONY: help check test demo bench soak fmt lock clean
+.PHONY: help check test demo bench soak inspects fmt lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -48,6 +48,9 @@ bench: $(ready) .venv-bench/.ready ## fidelity, latency, cost at rest, recovery 
 
 soak: $(ready) ## a long run with faults at random (MINUTES=20 SEED=1)
 	MINUTES=$(MINUTES) SEED=$(SEED) $(bin)/python -m pytest tests/chaos/soak.py -s -p no:randomly $(ARGS)
+
+inspects: $(ready) ## record anew what engines of three versions show, for tests/core
+	PYTHONPATH=examples/demo:. $(bin)/python -m tests.adapters.docker.clones.record
 
 fmt: $(ready) ## format, and mend what ruff can mend
 	$(bin)/ruff format

@@ -55,14 +55,14 @@ def test_the_owner_s_wishes(version: Version) -> None:
     body = clone("everything", version).body
     host = body["HostConfig"]
     assert body["Env"] == ["LEVEL=9", "CONTAINER_NAME=panel"]
-    assert body["Cmd"] == ["python3", "-c", "import signal; signal.pause()"]
+    assert body["Cmd"] == ["tail", "-f", "/etc/passwd"]
     assert "Entrypoint" not in body
     assert "WorkingDir" not in body
     assert (body["User"], body["StopTimeout"], body["StopSignal"]) == ("1000:1000", 3, "SIGINT")
     assert body["Hostname"] == "panel-host"
     assert body["Healthcheck"]["Interval"] == 90_000_000_000
     assert body["ExposedPorts"].keys() == {"9000/udp"}
-    assert host["Ulimits"][0]["Name"] == "nofile"
+    assert [limit["Name"] for limit in host["Ulimits"]] == ["nofile"]
     assert host["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 4}
     assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "1m"}}
     assert host["MaskedPaths"] == []
@@ -340,6 +340,9 @@ def test_volumes_of_another_are_not_pinned() -> None:
     host = create_request(old, baseline, Clone("n", "panel:2", "panel")).body["HostConfig"]
     assert host["VolumesFrom"] == ["donor"]
     assert [mount["Target"] for mount in host["Mounts"]] == ["/data"]
+    old["Mounts"][0]["RW"] = False  # nobody's own
+    host = create_request(old, baseline, Clone("n", "panel:2", "panel")).body["HostConfig"]
+    assert "Mounts" not in host
 
 
 def test_probe(version: Version) -> None:

@@ -7,15 +7,18 @@ reach this machine by the bridge, and have no way beyond it. All that it asks of
 one rule, that packets between its own addresses may pass, since another engine may have said no.
 """
 
+import json
 import os
 import secrets
+import signal
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import docker
 from docker.errors import DockerException
@@ -27,14 +30,31 @@ from rig.network import Block, free_block
 
 START_S = 60.0
 
+_WHY = "a private Docker engine is to be started"
+
 
 @dataclass(frozen=True)
 class Dockerd:
     """A private engine that answers."""
 
-    host: str
+    folder: Path
     block: Block
     child: Child
+
+    @property
+    def host(self) -> str:
+        """As in DOCKER_HOST."""
+        return f"unix://{self.folder}/docker.sock"
+
+    def reload(self, settings: Mapping[str, Any]) -> None:
+        """Writes another `daemon.json`, and waits until the engine says that it has read it."""
+        (self.folder / "daemon.json").write_text(json.dumps(dict(settings)))
+        assert self.child.pid is not None
+        with closing(docker.DockerClient(self.host, timeout=int(START_S))) as client:
+            events = client.events(decode=True, filters={"event": "reload"})
+            os.kill(self.child.pid, signal.SIGHUP)
+            next(events)
+            events.close()
 
 
 # The bridge is made by the process that is kept, so that its traces are removed with it. With an
@@ -48,6 +68,30 @@ iptables --wait --insert FORWARD --source "$BLOCK" --destination "$BLOCK" --jump
 exec "$@"
 """
 
+# Afterwards, for an engine on a root file system of its own: the mounts are seen by nobody else,
+# and go with the last of its processes. It can write into its folder only, which is where it is
+# for us, and shared, so that containers can be given mounts that propagate. What it keeps is in
+# memory: it writes to disk several times for each thing that it makes, and none of it is to last.
+_MOVE_TO_ROOT = """
+mount --make-rprivate /
+cd "$ROOT"
+mount --bind . .
+cd "$ROOT"
+for each in proc sys dev; do mount --rbind "/$each" "$each"; done
+for each in run tmp var/tmp etc/docker; do mount -t tmpfs tmpfs "$each"; done
+mkdir "./$FOLDER"
+mount --bind "$FOLDER" "./$FOLDER"
+mount --make-shared "./$FOLDER"
+for each in data exec; do
+  mkdir "./$FOLDER/$each"
+  mount -t tmpfs tmpfs "./$FOLDER/$each"
+done
+mount -o remount,bind,ro .
+pivot_root . old
+umount -l /old
+exec "$@"
+"""
+
 # Networks that the engine made are bridges too; all have an address of the block.
 _UNDO = """
 ip -oneline -4 address show to "$1" | while read -r _ link _; do ip link delete "$link"; done
@@ -56,15 +100,26 @@ iptables --wait --delete FORWARD --source "$1" --destination "$1" --jump ACCEPT
 
 
 @contextmanager
-def private_dockerd() -> Iterator[Dockerd]:
-    """Starts an engine in a folder of its own, and takes both away at the end."""
-    dockerd = _program()
+def private_dockerd(
+    root: Path | None = None, settings: Mapping[str, Any] | None = None
+) -> Iterator[Dockerd]:
+    """Starts an engine in a folder of its own, and takes both away at the end.
+
+    It is this machine's program, or that of the file system at `root`. `settings` are those of
+    a `daemon.json`; this machine's own are not looked at.
+    """
+    debian.need("iptables", "iptables", "iproute2", why=_WHY)
+    program = "dockerd" if root else debian.need("dockerd", "docker.io", "git", why=_WHY)
     # Not /tmp, which is memory on many a machine: images are large.
     folder = Path(tempfile.mkdtemp(prefix="refitd-rig-engine-", dir="/var/tmp"))
     block = free_block()
-    (folder / "daemon.json").write_text("{}")  # not the settings of this machine's engine
+    (folder / "daemon.json").write_text(json.dumps(dict(settings or {})))
+    (folder / "shared").mkdir()
+    argv = _argv(program, folder, block)
+    if root:
+        argv = ["unshare", "--mount", "sh", "-ec", _MOVE_TO_ROOT, "sh", *argv]
     child = Child(
-        argv=["sh", "-ec", _START, "sh", *_argv(dockerd, folder, block)],
+        argv=["sh", "-ec", _START, "sh", *argv],
         log=folder / "log",
         env=os.environ
         | {
@@ -73,20 +128,15 @@ def private_dockerd() -> Iterator[Dockerd]:
             "MAC": _address(),
             "GATEWAY": block.gateway_with_mask,
             "BLOCK": str(block.network),
+            "FOLDER": str(folder),
+            "ROOT": str(root or "/"),
         },
         traces=Traces(folders=[folder], commands=[["sh", "-c", _UNDO, "sh", str(block.network)]]),
     )
     with child:
-        host = f"unix://{folder}/docker.sock"
-        _wait_for(host, child)
-        yield Dockerd(host, block, child)
-
-
-def _program() -> str:
-    why = "no Docker engine answers here, and a private one is to be started"
-    program = debian.need("dockerd", "docker.io", "iptables", "iproute2", "git", why=why)
-    debian.need("iptables", "iptables", why=why)
-    return program
+        dockerd = Dockerd(folder, block, child)
+        _wait_for(dockerd.host, child)
+        yield dockerd
 
 
 def _bridge(folder: Path) -> str:
@@ -98,9 +148,9 @@ def _address() -> str:
     return "02:" + secrets.token_bytes(5).hex(":")
 
 
-def _argv(dockerd: str, folder: Path, block: Block) -> list[str]:
+def _argv(program: str, folder: Path, block: Block) -> list[str]:
     return [
-        dockerd,
+        program,
         f"--config-file={folder}/daemon.json",
         f"--data-root={folder}/data",
         f"--exec-root={folder}/exec",

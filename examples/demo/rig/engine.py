@@ -5,10 +5,11 @@ root gets a private engine (see `dockerd`), from Debian's `docker.io` if that is
 """
 
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import docker
 from docker.errors import NotFound
@@ -35,7 +36,9 @@ class Engine:
 
     host: str
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path | None = None, settings: Mapping[str, Any] | None = None) -> None:
+        """With `root` a private one in any case: the program of the file system there."""
+        self._root, self._settings = root, settings
         self._stack = ExitStack()
         self._dockerd: Dockerd | None = None
         self._left = False
@@ -43,7 +46,7 @@ class Engine:
 
     def __enter__(self) -> Self:
         try:
-            self.host = _running() or self._start()
+            self.host = (None if self._root else _running()) or self._start()
         except BaseException:
             self._stack.close()
             raise
@@ -64,6 +67,27 @@ class Engine:
         """The engine's socket, for one that has to mount it."""
         assert self.host.startswith("unix://"), f"{self.host} is not a socket"
         return Path(self.host.removeprefix("unix://"))
+
+    @property
+    def folder(self) -> Path:
+        """A folder that a private engine and we see at the same place: mounts may come from it."""
+        assert self._dockerd is not None, "an engine that was there before has no folder of ours"
+        return self._dockerd.folder / "shared"
+
+    def seen(self, path: str) -> Path:
+        """A path of a private engine's, as we see it."""
+        assert self._dockerd is not None, "an engine that was there before keeps its data to itself"
+        return Path(f"/proc/{self._dockerd.child.pid}/root{path}")
+
+    def inside(self, *argv: str) -> list[str]:
+        """A command that runs where a private engine runs, on its file system."""
+        assert self._dockerd is not None, "an engine that was there before is not entered"
+        return ["nsenter", f"--target={self._dockerd.child.pid}", "--mount", "--", *argv]
+
+    def reload(self, settings: Mapping[str, Any]) -> None:
+        """Another `daemon.json` for a private engine, as far as it is read without a restart."""
+        assert self._dockerd is not None, "an engine that was there before has settings of its own"
+        self._dockerd.reload(settings)
 
     def client(self) -> docker.DockerClient:
         """A client of the docker SDK, closed with the engine."""
@@ -93,7 +117,7 @@ class Engine:
     def _start(self) -> str:
         if os.geteuid() != 0:
             raise MissingPart(_HOW)
-        self._dockerd = self._stack.enter_context(private_dockerd())
+        self._dockerd = self._stack.enter_context(private_dockerd(self._root, self._settings))
         return self._dockerd.host
 
     def _empty(self) -> None:

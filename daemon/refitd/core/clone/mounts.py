@@ -111,12 +111,17 @@ def _mount(mount: Json, volumes: Json, *, fresh: bool) -> dict[str, Any]:
 
 
 def _anonymous(old: Json, volumes: Iterable[Json], taken: set[str]) -> list[dict[str, Any]]:
-    """Volumes that only `Config.Volumes` speaks of; others may come from `VolumesFrom`."""
+    """Volumes that only `Config.Volumes` speaks of; others may come from `VolumesFrom`.
+
+    One at a declared path may come from there as well. If it can only be read it does: one of its
+    own could be written. Else it is taken for its own, and its data goes along in any case.
+    """
     declared = {_place(path) for path in old["Config"].get("Volumes") or ()}
     borrows = bool(old["HostConfig"].get("VolumesFrom"))
     return [
         {"Type": "volume", "Source": volume_name(volume), "Target": volume["Destination"]}
         | ({} if volume.get("RW", True) else {"ReadOnly": True})
         for volume in sorted(volumes, key=lambda volume: str(volume["Destination"]))
-        if volume["Destination"] not in taken and (not borrows or volume["Destination"] in declared)
+        if volume["Destination"] not in taken
+        and (not borrows or (volume["Destination"] in declared and volume.get("RW", True)))
     ]

@@ -1,0 +1,26 @@
+"""What is cloned on engine 28.5, with API 1.51."""
+
+from typing import ClassVar
+
+from rig.other_engines import Version
+from tests.adapters.docker.clones.draws import Draws
+from tests.adapters.docker.clones.generations import Generations
+from tests.adapters.docker.clones.recorded import Recorded
+
+
+class TestGenerations(Generations):
+    """Of the newest engine that Debian has."""
+
+    version: ClassVar[Version] = "1.51"
+
+
+class TestDraws(Draws):
+    """Whatever it takes."""
+
+    version: ClassVar[Version] = "1.51"
+
+
+class TestRecorded(Recorded):
+    """As the pure tests have it."""
+
+    version: ClassVar[Version] = "1.51"
