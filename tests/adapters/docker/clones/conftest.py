@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -21,15 +22,18 @@ pytest.register_assert_rewrite(
 class Grounds:
     """One for each version."""
 
-    def __init__(self, engines: Engines, folders: pytest.TempPathFactory) -> None:
-        self._engines, self._folders = engines, folders
+    def __init__(self, engines: Engines, config: pytest.Config, folder: Path) -> None:
+        self._engines, self._folder = engines, folder
+        self._capture = config.pluginmanager.getplugin("capturemanager")
         self._made: dict[Version, Ground] = {}
 
     def of(self, version: Version) -> Ground:
         """The ground of this version."""
         if version not in self._made:
-            engine = self._engines.of(version)
-            self._made[version] = Ground(version, engine, self._folders.mktemp("images"))
+            assert self._capture is not None
+            with self._capture.global_and_fixture_disabled():  # what is fetched is said first
+                engine = self._engines.of(version)
+            self._made[version] = Ground(version, engine, self._folder)
         return self._made[version]
 
     def close(self) -> None:
@@ -45,9 +49,11 @@ def engines() -> Iterator[Engines]:
 
 
 @pytest.fixture(scope="session")
-def grounds(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grounds]:
+def grounds(
+    engines: Engines, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Grounds]:
     """What the containers of every kind are made upon, by version."""
-    grounds = Grounds(engines, tmp_path_factory)
+    grounds = Grounds(engines, pytestconfig, tmp_path_factory.mktemp("images"))
     yield grounds
     grounds.close()
 
