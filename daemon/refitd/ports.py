@@ -156,6 +156,11 @@ class Journal(Protocol):
     `LeaseLost` where the lease has a later one.
     """
 
+    def briefly(self) -> AbstractContextManager[None]:
+        """Inside, no answer is waited for longer than a moment: while nobody serves, what is not
+        written is the lesser evil. Of the one thread that uses this journal."""
+        ...
+
     def snapshot(self, target: str) -> Snapshot:
         """Its requests are those not taken up, or only by a deployment under way without a goal:
         cut off there, nothing of it can be gone on with."""

@@ -8,7 +8,11 @@ lease since when in the database.
 from __future__ import annotations
 
 from tests.acceptance.panel import until
-from tests.chaos.daemons import LEASE_S, ROUND_S, Trio, now_s
+from tests.chaos.daemons import LEASE_S, ROUND_S, Member, Trio, now_s
+
+#: One answer that is waited for in vain, and what stopping the old container takes; less than the
+#: 5 s that an answer is waited for elsewhere.
+OUT_OF_SERVICE_S = 4.0
 
 
 def test_frozen_at_rest(trio: Trio) -> None:
@@ -97,6 +101,31 @@ def test_cut_off_in_a_critical_section(trio: Trio) -> None:
     trio.wait_until_settled()
     assert trio.out_of_turn() == {"a": [], "b": [], "c": []}
     assert [row["state"] for row in trio.panel.deployments()] == ["succeeded"]
+
+
+def test_stranded_in_a_critical_section(trio: Trio) -> None:
+    """L4: nor does a Postgres that is silent, and acknowledges all, hold it up there: of what it
+    cannot write down it waits for one answer, and for a moment only."""
+    a, *_ = trio.start()
+    stopped = a.engine.hold("POST", "/containers/*/stop*")
+    trio.panel.install("mail")
+    stopped.wait()
+    with a.stranded():
+        stopped.let_go()
+        until(trio.panel.healthy, "the successor serves")
+        trio.wait_for_successor(a, timeout_s=90.0)
+    trio.wait_until_settled()
+    assert trio.out_of_turn() == {"a": [], "b": [], "c": []}
+    gap_s = _between(a, "/stop", "/start")
+    print(f"nothing ran for {gap_s:.2f} s")
+    assert gap_s < OUT_OF_SERVICE_S
+
+
+def _between(member: Member, last: str, first: str) -> float:
+    """From the answer to its first call that ends so, until the next one that ends like that."""
+    calls = [(call.passed_at_s or 0.0, str(call)) for call in member.acts()]
+    ended_s = next(at_s for at_s, call in calls if last in call)
+    return next(at_s for at_s, call in calls if first in call and at_s > ended_s) - ended_s
 
 
 def test_resigning(trio: Trio) -> None:

@@ -8,7 +8,8 @@ a database, as several daemons would.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -86,6 +87,8 @@ class MemoryDatabase:
     server: Server = field(default_factory=Server)
     #: While set, every call fails as it would with the server gone.
     down: bool = False
+    #: While set, no call is answered; it is called with how long its caller waits in vain.
+    silent: Callable[[float], None] | None = None
     #: Of the queue of notifications, 0 to 1.
     queue_in_use: float = 0.0
     #: The number of the next change, where it was drawn before: commits come in any order.
@@ -144,15 +147,28 @@ class MemoryJournal:
     def __init__(self, database: MemoryDatabase | None = None, instance: str = "one") -> None:
         self._database = database or MemoryDatabase()
         self.instance = instance
+        self._patience_s = 5.0
 
     @property
     def database(self) -> MemoryDatabase:
         """The database, unless it is down."""
         if self._database.down:
             raise DatabaseUnavailable("memory: the server is down")
+        if self._database.silent:
+            self._database.silent(self._patience_s)
+            raise DatabaseUnavailable("memory: the server fell silent")
         return self._database
 
     # -- Journal -------------------------------------------------------------------------------
+
+    @contextmanager
+    def briefly(self) -> Iterator[None]:
+        """A second at the most."""
+        before, self._patience_s = self._patience_s, 1.0
+        try:
+            yield
+        finally:
+            self._patience_s = before
 
     def snapshot(self, target: str) -> Snapshot:
         """All of one moment."""

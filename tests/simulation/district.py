@@ -9,7 +9,8 @@ each of which can be cut by itself.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, cast
@@ -36,6 +37,8 @@ from tests.simulation.baton import Baton, BatonEvent, BatonLock
 TIMING = Timing()
 #: After this much silence a statement is given up, as `adapters.postgres.wire` has it.
 DEADLINE_S = 5.0
+#: After this much where nobody serves meanwhile.
+BRIEFLY_S = 1.0
 #: So long may it take to find out that a connection is half-open.
 HALF_OPEN_S = 8.0
 Way = Literal["up", "refused", "silent"]
@@ -171,6 +174,7 @@ class Wire:
     def __init__(self, daemon: Daemon, name: str) -> None:
         self._daemon, self.name = daemon, name
         self.stranded = False
+        self.patience_s = DEADLINE_S
 
     def carry(self, call: Callable[[], Any]) -> Any:
         """There and back."""
@@ -190,7 +194,7 @@ class Wire:
         if self._daemon.way == "refused":
             raise DatabaseUnavailable(f"{self.name}: connection refused")
         if self._daemon.way == "silent" or self.stranded:
-            baton.sleep(DEADLINE_S)
+            baton.sleep(self.patience_s)
             self.stranded = False
             raise DatabaseUnavailable(f"{self.name}: it fell silent, and was hung up on")
         baton.sleep(district.dice.choice((0.001, 0.002, 0.02)))
@@ -201,6 +205,15 @@ class _ByWire:
 
     def __init__(self, journal: MemoryJournal, wire: Wire, answered: Callable[[], None]) -> None:
         self._journal, self._wire, self._answered = journal, wire, answered
+
+    @contextmanager
+    def briefly(self) -> Iterator[None]:
+        """No longer than a moment."""
+        self._wire.patience_s = BRIEFLY_S
+        try:
+            yield
+        finally:
+            self._wire.patience_s = DEADLINE_S
 
     def __getattr__(self, name: str) -> Any:  # any of two ports' methods
         call = getattr(self._journal, name)

@@ -15,7 +15,7 @@ This is where a replacement meets the world. What can happen to a step:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -208,11 +208,11 @@ class Driver:
                     self._write(critical, deployment, Amendment(new_container=id_))
             case Start(id=id_, role=role, of=of):
                 if not of:
-                    self._write_enabled(deployment, proving=role != "old")
+                    self._write_enabled(deployment, proving=role != "old", critical=critical)
                 engine.start(id_)
             case Restart(id=id_, of=of):
                 if not of:
-                    self._write_enabled(deployment, proving=True)
+                    self._write_enabled(deployment, proving=True, critical=critical)
                     self._meter.begin(seen)
                 with self._proving_anew(None, id_):
                     engine.restart(id_)
@@ -318,7 +318,7 @@ class Driver:
         self._write(critical, deployment, Amendment(goal=goal.to_json()))
         return goal
 
-    def _write_enabled(self, deployment: Deployment, *, proving: bool) -> None:
+    def _write_enabled(self, deployment: Deployment, *, proving: bool, critical: bool) -> None:
         """Just before a start: what the backend is about to read, as the table says now.
 
         The run key is that of what is being proven: what the old one reads when it is put back
@@ -327,7 +327,8 @@ class Driver:
         if self._mute:
             return
         try:
-            self._journal.amend(deployment, self._reading.take(proving=proving))
+            with self._patience(critical):
+                self._journal.amend(deployment, self._reading.take(proving=proving))
         except DatabaseError as error:
             self._mute = True
             self._pursuit_log.warning("enabled.unread", error=str(error))
@@ -336,12 +337,14 @@ class Driver:
         self._guarded(critical, lambda: self._journal.amend(deployment, amendment))
 
     def _guarded(self, critical: bool, write: Callable[[], None]) -> None:  # noqa: FBT001
-        """In a critical section a write may fail; and once Postgres did not answer it is not asked
-        again until that is over, since each answer waited for is so much more of an outage."""
+        """In a critical section a write may fail, and is given no more than a moment; and once
+        Postgres did not answer it is not asked again until that is over, since each answer waited
+        for is so much more of an outage."""
         if critical and self._mute:
             return
         try:
-            write()
+            with self._patience(critical):
+                write()
         except LeaseLost:
             raise  # what is left to be done is another's by now
         except RefitdError as error:
@@ -349,6 +352,9 @@ class Driver:
                 raise
             self._mute = isinstance(error, DatabaseError)
             self._pursuit_log.warning("journal.unwritten", error=str(error))
+
+    def _patience(self, critical: bool) -> AbstractContextManager[None]:  # noqa: FBT001
+        return self._journal.briefly() if critical else nullcontext()
 
     def _park_if_stopping(self, error: RefitdError) -> None:
         """Nothing can be done here and now, critical or not: whoever starts next tries again."""

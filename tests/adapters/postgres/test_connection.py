@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import psycopg
 import pytest
 
 from refitd.adapters.postgres import Connection, PgJournal, PgLeases
 from refitd.adapters.postgres.dsn import place, prepare
+from refitd.adapters.postgres.wire import Opening
 from refitd.errors import DatabaseError, DatabaseRefused, DatabaseUnavailable
 from rig.proxy import Proxy
 from tests.panel import Panel
@@ -139,6 +141,61 @@ class TestCutOff:
         hurrying.join()
         proxy.heal()
         backend(connection)
+        connection.close()
+
+    def test_hurried_while_connecting(self, wired: str, proxy: Proxy) -> None:
+        """L13: a connection that is being opened to a silent host is left alone as well, however
+        long its DSN would wait for it."""
+        proxy.silence()
+        connection = Connection(f"{wired} connect_timeout=60", "test")
+        hurrying = threading.Timer(0.2, connection.hurry)
+        hurrying.start()
+        began = time.monotonic()
+        with pytest.raises(DatabaseUnavailable, match="timeout"):
+            backend(connection)
+        assert time.monotonic() - began < 3
+        hurrying.join()
+
+    def test_given_up_while_connecting(self, panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A connection that comes about when nobody waits for it any more is closed."""
+        go, connect = threading.Event(), psycopg.connect
+
+        def slowly(*args: Any, **kwargs: Any) -> psycopg.Connection[Any]:
+            go.wait()
+            return connect(*args, **kwargs)
+
+        monkeypatch.setattr(psycopg, "connect", slowly)
+        opening = Opening(panel.dsn, "late of test")
+        with pytest.raises(DatabaseUnavailable, match="timeout"):
+            opening.wire(0.05)
+        [late] = [each for each in threading.enumerate() if each.name == "opening"]
+        monkeypatch.undo()
+        go.set()
+        late.join(10)
+        query = "select count(*) from pg_stat_activity where application_name = 'late of test'"
+        ended = time.monotonic() + 10  # the server takes a moment to notice
+        while panel.value(query) and time.monotonic() < ended:
+            pass
+        assert panel.value(query) == 0
+
+    def test_briefly(self, wired: str, proxy: Proxy) -> None:
+        """L4: where that is asked for, neither a statement nor a new connection is waited for
+        longer than a moment; and only there."""
+        connection = Connection(wired, "test")
+        backend(connection)
+        proxy.silence()
+        for _ in ("a statement", "a connection"):
+            began = time.monotonic()
+            with (
+                pytest.raises(DatabaseUnavailable),
+                connection.briefly(),
+                connection.use() as session,
+            ):
+                session.execute("select 1")
+            assert time.monotonic() - began < 3
+        proxy.heal()
+        with connection.use() as session:
+            session.execute("select pg_sleep(1.5)")
         connection.close()
 
     def test_silence_within_a_renewal(self, wired: str, proxy: Proxy) -> None:

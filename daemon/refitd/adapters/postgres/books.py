@@ -7,7 +7,7 @@ lease has gone on to a later epoch, and holds off a take-over until the write is
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -23,6 +23,9 @@ class Books:
     def __init__(self, connection: Connection, instance: str) -> None:
         self._connection = connection
         self._instance = instance
+
+    def briefly(self) -> AbstractContextManager[None]:
+        return self._connection.briefly()
 
     _FENCE = "select refitd.fence(%s, %s)"
 

@@ -18,12 +18,10 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from refitd.adapters.postgres.dsn import place
-from refitd.adapters.postgres.wire import DEADLINE_S, Wire
+from refitd.adapters.postgres.wire import DEADLINE_S, Opening, Wire
 
 #: An answer that was on its way when the wire came under suspicion arrives within this.
 GRACE_S = 1.0
-#: The shortest that libpq waits for a connection.
-HURRIED_CONNECT_S = 2
 
 
 class Connection:
@@ -36,17 +34,17 @@ class Connection:
         self._name = name
         self._wire: Wire | None = None
         self._lock = threading.Lock()
-        self._in_use: Wire | None = None
+        self._in_use: Wire | Opening | None = None
         self._doubts = self._doubted = 0
-        self._hurried = False
+        self._hurried = self._brief = False
 
     @contextmanager
     def use(self, deadline_s: float = DEADLINE_S) -> Iterator[psycopg.Connection[TupleRow]]:
         """The connection, each statement its own transaction. Raises our errors only."""
         with self._lock:
-            wire = self._in_use = self._take()
+            wire = self._take()
             try:
-                with wire.deadline(min(deadline_s, GRACE_S) if self._hurried else deadline_s):
+                with wire.deadline(min(deadline_s, self._patience_s or deadline_s)):
                     yield wire.connection
             except psycopg.Error as error:
                 ours = wire.our_error(error)
@@ -68,6 +66,15 @@ class Connection:
         self._doubts += 1
         if under_way:
             self._cut_soon()
+
+    @contextmanager
+    def briefly(self) -> Iterator[None]:
+        """Inside, nothing is waited for longer than a moment. For the one thread that uses it."""
+        self._brief = True
+        try:
+            yield
+        finally:
+            self._brief = False
 
     def hurry(self) -> None:
         """From now on nothing is waited for longer than a moment, what is under way included: the
@@ -95,7 +102,20 @@ class Connection:
             wire.drop()
             wire = None
         self._doubted = self._doubts
-        return wire or Wire(self._dsn, self._name, HURRIED_CONNECT_S if self._hurried else None)
+        if wire is None:
+            # Seen by a `hurry` from here on; one from before is seen in its turn.
+            opening = self._in_use = Opening(self._dsn, self._name)
+            try:
+                wire = opening.wire(self._patience_s)
+            finally:
+                self._in_use = None
+        self._in_use = wire
+        return wire
+
+    @property
+    def _patience_s(self) -> float | None:
+        """None: as long as is usual."""
+        return GRACE_S if self._hurried or self._brief else None
 
     def close(self) -> None:
         """Let go of it; the next use opens a new one."""

@@ -37,14 +37,9 @@ _SERVER_SETTINGS = (
 )
 
 
-def prepare(dsn: str, name: str, connect_s: int | None = None) -> str:
-    """The connection string that is really used; `connect_s` wins over its own time to connect.
-
-    Raises `DatabaseRefused`.
-    """
+def prepare(dsn: str, name: str) -> str:
+    """The connection string that is really used. Raises `DatabaseRefused`."""
     given = _parse(dsn)
-    if connect_s is not None:
-        given["connect_timeout"] = connect_s
     options = " ".join(filter(None, (str(given.pop("options", "") or ""), _SERVER_SETTINGS)))
     ours = {**_DEFAULTS, "application_name": name}
     return make_conninfo("", **{**ours, **given, "options": options})

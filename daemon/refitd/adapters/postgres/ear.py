@@ -22,7 +22,7 @@ import psycopg
 from refitd.adapters.postgres.connection import Connection
 from refitd.adapters.postgres.dsn import place
 from refitd.adapters.postgres.leases import PgLeases
-from refitd.adapters.postgres.wire import DEADLINE_S, Wire
+from refitd.adapters.postgres.wire import DEADLINE_S, Opening, Wire
 from refitd.errors import DatabaseRefused, DatabaseUnavailable
 
 Heard = tuple[str, str]
@@ -49,7 +49,7 @@ class PgEar:
     def open(self) -> None:
         """Connect, LISTEN, and hear ourselves; afterwards nothing committed goes unheard."""
         self.close()
-        self._wire = Wire(self._dsn, f"refitd listener {self._instance}")
+        self._wire = Opening(self._dsn, f"refitd listener {self._instance}").wire()
         with self._using() as wire, wire.deadline(DEADLINE_S):
             if wire.connection.execute(self._IN_RECOVERY).fetchone() == (True,):
                 raise DatabaseRefused(f"{self._place} is a standby: give refitd the primary")

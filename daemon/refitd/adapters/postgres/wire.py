@@ -5,6 +5,9 @@ in between goes on answering them. Closing it is no way out: libpq is used by on
 time, and closing a descriptor does not wake who waits for it. Shutting the socket down does: the
 waiting call gets an end of file and returns with an error. It is done on a duplicate, so that
 no descriptor is ever touched that libpq may have closed already.
+
+One that is being opened has no socket to shut yet, and a look-up of its host's name cannot be
+interrupted at all. So it is opened by a thread of its own, which who waits for it can leave alone.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import psycopg
+from psycopg.rows import TupleRow
 
 from refitd.adapters.postgres.dsn import place, prepare
 from refitd.adapters.postgres.translation import translate
@@ -25,16 +29,57 @@ from refitd.errors import DatabaseUnavailable, RefitdError
 DEADLINE_S = 5.0
 
 
-class Wire:
-    """One open connection, autocommit, with its cutter. Raises our errors on opening."""
+class Opening:
+    """A connection that is being opened. One that comes when nobody waits any more is closed."""
 
-    def __init__(self, dsn: str, name: str, connect_s: int | None = None) -> None:
-        """`connect_s`: how long to wait for it, where that is not for the DSN to say."""
+    def __init__(self, dsn: str, name: str) -> None:
         self._place = place(dsn)
+        self._answered = threading.Event()
+        self._settling = threading.Lock()
+        self._given_up = False
+        self._wire: Wire | None = None
+        self._error: psycopg.Error | None = None
+        opening = threading.Thread(
+            target=self._open, args=[prepare(dsn, name)], name="opening", daemon=True
+        )
+        opening.start()
+
+    def cut(self) -> None:
+        """Nobody waits for it any longer. Any thread; at once."""
+        with self._settling:
+            self._given_up = self._wire is None
+        self._answered.set()
+
+    def wire(self, within_s: float | None = None) -> Wire:
+        """Wait for it as long as its DSN says, or no longer than that. Raises our errors only."""
+        if not self._answered.wait(within_s):
+            self.cut()
+        if self._wire is not None:
+            return self._wire
+        if self._error is not None:
+            raise translate(self._error, self._place) from self._error
+        raise DatabaseUnavailable(f"{self._place}: no connection came about in time (timeout)")
+
+    def _open(self, conninfo: str) -> None:
         try:
-            self.connection = psycopg.connect(prepare(dsn, name, connect_s), autocommit=True)
+            connection = psycopg.connect(conninfo, autocommit=True)
         except psycopg.Error as error:
-            raise translate(error, self._place) from error
+            self._error = error
+        else:
+            with self._settling:
+                if self._given_up:
+                    connection.close()
+                else:
+                    self._wire = Wire(connection, self._place)
+        finally:
+            self._answered.set()
+
+
+class Wire:
+    """One open connection, autocommit, with its cutter."""
+
+    def __init__(self, connection: psycopg.Connection[TupleRow], place_: str) -> None:
+        self.connection, self._place = connection, place_
         self._socket = socket.socket(fileno=os.dup(self.connection.fileno()))
         self._shutting = threading.Lock()
         self.was_cut = False
