@@ -83,16 +83,26 @@ begin
 end
 $$;
 
--- The first statement of every transaction that writes for a holder.
-create or replace function refitd.fence(for_target text, held bigint)
+-- The first statement of every transaction that writes for a holder. Two may have come by the same
+-- epoch, where the row went back in a failover: then it is the holder's, and nobody else's.
+drop function if exists refitd.fence(text, bigint);
+create or replace function refitd.fence(for_target text, instance text, held bigint)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 declare
   present bigint;
+  whose   text;
 begin
-  select l.epoch into present from refitd.lease l where l.target = for_target for key share;
+  select l.epoch, l.holder into present, whose
+  from refitd.lease l where l.target = for_target for key share;
+  if present = held and whose <> instance then
+    raise exception using
+      errcode = 'RF001',
+      message = format('the lease on target %s is held by %s in epoch %s; this was decided by %s',
+                       for_target, whose, present, instance);
+  end if;
   if present > held then
     raise exception using
       errcode = 'RF001',

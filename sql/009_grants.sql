@@ -24,7 +24,7 @@ begin
       refitd.take_lease(text, text, text, double precision, bigint),
       refitd.renew_lease(text, text, bigint, double precision, bigint),
       refitd.resign_lease(text, text, bigint),
-      refitd.fence(text, bigint),
+      refitd.fence(text, text, bigint),
       refitd.prune(interval, integer)
       to refitd_daemon;
   end if;

@@ -153,7 +153,7 @@ class Journal(Protocol):
     """The rows of schema `refitd`. Raises `DatabaseUnavailable`, `DatabaseRefused`.
 
     Every write that belongs to a deployment bears its epoch and does nothing but raise
-    `LeaseLost` where the lease has a later one.
+    `LeaseLost` where the lease has a later one, or is another instance's in that epoch.
     """
 
     def briefly(self) -> AbstractContextManager[None]:
@@ -200,7 +200,9 @@ class Journal(Protocol):
         """Mark changes as taken up without a deployment: the table is as the target is."""
         ...
 
-    def close_request(self, request_id: int, outcome: str) -> None: ...
+    def close_request(self, request_id: int, outcome: str) -> None:
+        """The first outcome stands. Raises `LeaseLost` where another instance has the lease."""
+        ...
 
     def keep_record(self, target: str, record: Record, epoch: int) -> None: ...
 

@@ -376,6 +376,24 @@ class FenceContract:
         books.journal().keep_record(TARGET, record(), 5)
         assert books.journal().snapshot(TARGET).record == record()
 
+    def test_the_same_epoch_of_another(self, books: Books) -> None:
+        """Where the row went back, another may have come by the epoch we had: it is theirs."""
+        books.leases("two").take(TARGET, "engine", 15)
+        with pytest.raises(LeaseLost):
+            books.journal("one").keep_record(TARGET, record(), 1)
+        books.journal("two").keep_record(TARGET, record(), 1)
+
+    def test_closing_requests(self, books: Books) -> None:
+        """A request is closed by nobody else while somebody holds the lease."""
+        asked = books.ask("cancel")
+        lease = books.leases("two").take(TARGET, "engine", 15)
+        with pytest.raises(LeaseLost):
+            books.journal("one").close_request(asked, "done")
+        assert books.answer(asked) == Answer(None, None)
+        books.leases("two").resign(TARGET, lease.epoch)
+        books.journal("one").close_request(asked, "done")
+        assert books.answer(asked) == Answer(None, "done")
+
     def test_other_target(self, books: Books) -> None:
         """Another target's lease is no hindrance."""
         books.leases("two").take("other", "engine", 15, floor=9)

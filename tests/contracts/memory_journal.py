@@ -279,8 +279,11 @@ class MemoryJournal:
                 row.handled = True
 
     def close_request(self, request_id: int, outcome: str) -> None:
-        """The first outcome stands."""
-        row = self.database.requests.get(request_id)
+        """The first outcome stands; it is the holder's to say."""
+        db, row = self.database, self.database.requests.get(request_id)
+        lease = db.leases.get(row.target) if row else None
+        if lease and lease.expires_at > db.at and lease.holder != self.instance:
+            raise LeaseLost(f"the request is for {lease.holder} to close, who holds the lease")
         if row is not None:
             row.outcome = row.outcome or outcome
 
@@ -384,6 +387,8 @@ class MemoryJournal:
         row = self.database.leases.get(target)
         if row is not None and row.epoch > epoch:
             raise LeaseLost(f"the lease on target {target} has gone on to epoch {row.epoch}")
+        if row is not None and row.epoch == epoch and row.holder != self.instance:
+            raise LeaseLost(f"the lease on target {target} is held by {row.holder}")
         return self.database
 
     def _say_status(self, target: str) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from refitd.core import labels
 from refitd.core.container import CreateRequest, EngineInfo
-from refitd.errors import DatabaseUnavailable, EngineUnavailable, LeaseLost
+from refitd.errors import DatabaseUnavailable, EngineRefused, EngineUnavailable, LeaseLost
+from refitd.shell.held import HeldEngine
 from refitd.shell.keeper import Keeper
 from refitd.shell.tenure import Tenure
 from tests.contracts.memory_journal import MemoryDatabase, MemoryJournal
@@ -170,6 +171,58 @@ def test_extension_denied(both: Two) -> None:
     with pytest.raises(LeaseLost, match="passed to another"):
         both.one.extend(60.0)
     assert not both.one.held
+
+
+def test_a_later_epoch_on_a_label(both: Two) -> None:
+    """What bears a later epoch than ours was made by another since, whatever the database says:
+    nothing is done, and the lease is taken anew, above it."""
+    both.keeper().take()
+    engine = HeldEngine(both.engine, both.one)
+    both.engine.add_image("i")
+    marks = {labels.TARGET: "backend", labels.EPOCH: "41"}
+    id_ = both.engine.create(CreateRequest("a", {"Image": "i", "Labels": marks}))
+    with pytest.raises(LeaseLost, match="41"):
+        engine.containers("backend")
+    with pytest.raises(LeaseLost):
+        engine.start(id_)
+    both.keeper().take()
+    engine.containers("backend")
+    engine.everyone()
+
+    assert both.one.epoch == 42
+
+
+def test_created_by_several_calls(both: Two) -> None:
+    """Where a container is made and then connected, the lease is looked at before each call."""
+    both.one.ask("e")
+    for network in ("web", "db"):
+        both.engine.add_network(network)
+    both.engine.add_image("i")
+
+    def depose(name: str, _args: tuple[str, ...]) -> None:
+        if name == "create":
+            both.clock.sleep(16.0)
+            both.two.ask("e")
+
+    both.engine.spy = depose
+    body = {"Image": "i", "HostConfig": {"NetworkMode": "web"}}
+    with pytest.raises(LeaseLost):
+        HeldEngine(both.engine, both.one).create(CreateRequest("a", body, connect=(("db", {}),)))
+    made = both.engine.container("a")
+
+    assert made
+    assert "db" not in made.inspect["NetworkSettings"]["Networks"]
+
+
+def test_created_and_not_connected(both: Two) -> None:
+    """What cannot be connected as it was asked for is not left behind."""
+    both.one.ask("e")
+    both.engine.add_image("i")
+    request = CreateRequest("a", {"Image": "i"}, connect=(("gone", {}),))
+    with pytest.raises(EngineRefused):
+        HeldEngine(both.engine, both.one).create(request)
+
+    assert both.engine.container("a") is None
 
 
 def test_resigned(both: Two) -> None:

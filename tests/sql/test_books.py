@@ -73,7 +73,7 @@ def test_take_over_waits_for_a_write(panel: Panel) -> None:
         order.append("taken")
 
     with one.transaction() as writing:
-        writing.execute("select refitd.fence('backend', 1)")
+        writing.execute("select refitd.fence('backend', 'one', 1)")
         taker = threading.Thread(target=take_over)
         taker.start()
         _wait_for_blocked(panel)
@@ -91,7 +91,7 @@ def test_renewal_waits_for_nothing(panel: Panel) -> None:
     one, other = Connection(panel.dsn, "one"), Connection(panel.dsn, "other")
     PgLeases(one, "one").take(TARGET, "engine", 15)
     with one.transaction() as writing:
-        writing.execute("select refitd.fence('backend', 1)")
+        writing.execute("select refitd.fence('backend', 'one', 1)")
         assert PgLeases(other, "one").renew(TARGET, 1, 15)
     one.close()
     other.close()

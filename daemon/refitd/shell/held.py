@@ -5,6 +5,10 @@ in which another has taken over. So the look at the lease is here, right before 
 changes something, and nowhere can it be forgotten: of a daemon that was deposed, no more than the
 one call gets through that was on its way. Looking at the engine needs no lease.
 
+What a look shows is evidence too. Where the database went back in a failover, or this daemon looks
+at it through a stale one, its lease may seem good while the labels on the engine bear a later
+epoch than its own: then another has acted on the target since, and it must not.
+
 In a critical section too. It was entered under a lease extended over all of it; if that has run
 out all the same, this daemon stood still for so long that another may well be at it.
 """
@@ -12,11 +16,20 @@ out all the same, this daemon stood still for so long that another may well be a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 from refitd.core.building import BuildLine, BuildRequest
-from refitd.core.container import Container, CreateRequest, EngineInfo, Image, Json, Network
+from refitd.core.container import (
+    Container,
+    CreateRequest,
+    EngineInfo,
+    Image,
+    Json,
+    Network,
+)
+from refitd.errors import EngineRefused
 from refitd.ports import Engine
-from refitd.shell.tenure import Tenure
+from refitd.shell.tenure import Tenure, latest_epoch
 
 
 class HeldEngine:
@@ -31,10 +44,10 @@ class HeldEngine:
         return self._engine.info()
 
     def containers(self, target: str, names: Collection[str] = ()) -> tuple[Container, ...]:
-        return self._engine.containers(target, names)
+        return self._not_surpassed(self._engine.containers(target, names))
 
     def everyone(self) -> tuple[Container, ...]:
-        return self._engine.everyone()
+        return self._not_surpassed(self._engine.everyone())
 
     def container(self, id_or_name: str) -> Container | None:
         return self._engine.container(id_or_name)
@@ -63,7 +76,15 @@ class HeldEngine:
     # -- acts ----------------------------------------------------------------------------------
 
     def create(self, request: CreateRequest) -> str:
-        return self._acting().create(request)
+        """What the engine makes of one request by several calls is several acts."""
+        id_ = self._acting().create(replace(request, connect=()))
+        try:
+            for network, endpoint in request.connect:
+                self.connect(id_, network, endpoint)
+        except EngineRefused:
+            self.remove(id_, anonymous_volumes=True)
+            raise
+        return id_
 
     def start(self, container_id: str) -> None:
         self._acting().start(container_id)
@@ -108,6 +129,10 @@ class HeldEngine:
         cancelled: Callable[[], bool],
     ) -> str:
         return self._acting().build(request, on_line, cancelled)
+
+    def _not_surpassed(self, found: tuple[Container, ...]) -> tuple[Container, ...]:
+        self._tenure.heed(latest_epoch(found, self._tenure.target))
+        return found
 
     def _acting(self) -> Engine:
         self._tenure.reassure()

@@ -9,11 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from refitd.core import labels
 from refitd.core.deployment import Wake
 from refitd.errors import DatabaseError, EngineError
 from refitd.ports import Clock, Engine, Log
-from refitd.shell.tenure import Tenure
+from refitd.shell.tenure import Tenure, latest_epoch
 
 
 class Keeper:
@@ -108,6 +107,4 @@ class Keeper:
         if tenure.is_ours_to_renew:
             return "", 0
         found = self._engine.containers(tenure.target)
-        epochs = [container.labels.get(labels.EPOCH, "") for container in found]
-        highest = max((int(epoch) for epoch in epochs if epoch.isdigit()), default=0)
-        return self._engine.info().id, highest
+        return self._engine.info().id, latest_epoch(found, tenure.target)

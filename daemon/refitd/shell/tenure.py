@@ -14,11 +14,21 @@ the next one would wait for a holder that dies then.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 
+from refitd.core import labels
+from refitd.core.container import Container
 from refitd.core.deployment import Lease
 from refitd.errors import DatabaseError, LeaseLost
 from refitd.ports import Clock, Leases
+
+
+def latest_epoch(found: Iterable[Container], target: str) -> int:
+    """The highest epoch on the labels of what was made for the target, or 0."""
+    ours = [each.labels for each in found if each.labels.get(labels.TARGET) == target]
+    epochs = [its.get(labels.EPOCH, "") for its in ours]
+    return max((int(epoch) for epoch in epochs if epoch.isdigit()), default=0)
 
 
 class Tenure:
@@ -96,6 +106,20 @@ class Tenure:
                 ) from error
             self._lose()
             raise LeaseLost(self._lost)
+
+    def heed(self, seen: int) -> None:
+        """An epoch was seen on the engine: raises `LeaseLost` where it is above the one we act
+        under. The lease is then to be taken anew, above that."""
+        lease = self._lease  # not locked: the keeper may be asking on a wire that is silent
+        if lease is None or lease.epoch >= seen:
+            return
+        with self._lock:
+            if self._lease is lease:
+                self._lose()
+        raise LeaseLost(
+            f"the engine has seen epoch {seen} of {self.target}, and this daemon acts under epoch"
+            f" {lease.epoch}: the database went back in a failover, and another acted since"
+        )
 
     def extend(self, seconds: float) -> None:
         """Extend it over a critical section of that length. Raises `LeaseLost`, and

@@ -1,7 +1,8 @@
 """What is known of a target besides its deployments: record, quarantine, retirees, state.
 
 Each write is a transaction that begins with `refitd.fence`: it raises `LeaseLost` where the
-lease has gone on to a later epoch, and holds off a take-over until the write is done.
+lease has gone on to a later epoch, or is another's in this one, and holds off a take-over until
+the write is done.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ class Books:
     def briefly(self) -> AbstractContextManager[None]:
         return self._connection.briefly()
 
-    _FENCE = "select refitd.fence(%s, %s)"
+    _FENCE = "select refitd.fence(%s, %s, %s)"
 
     @contextmanager
     def _fenced(self, target: str, epoch: int) -> Iterator[psycopg.Connection[TupleRow]]:
         with self._connection.transaction() as connection:
-            connection.execute(self._FENCE, [target, epoch])
+            connection.execute(self._FENCE, [target, self._instance, epoch])
             yield connection
 
     _KEEP_RECORD = """

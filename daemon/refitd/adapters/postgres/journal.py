@@ -23,6 +23,7 @@ from refitd.core.deployment import (
     Snapshot,
     StepRecord,
 )
+from refitd.errors import LeaseLost
 
 _PRUNE_DEADLINE_S = 60.0
 
@@ -177,8 +178,19 @@ class PgJournal(Books):
         where id = %s and closed_at is null
     """
 
+    # Some are closed by who holds no lease, as nobody may; no epoch is known then, but whose it is.
+    _WHOSE = """
+        select l.holder
+        from refitd.request r join refitd.lease l using (target)
+        where r.id = %s and l.holder <> %s and l.expires_at > clock_timestamp()
+        for key share of l
+    """
+
     def close_request(self, request_id: int, outcome: str) -> None:
-        with self._connection.use() as connection:
+        with self._connection.transaction() as connection:
+            other = connection.execute(self._WHOSE, [request_id, self._instance]).fetchone()
+            if other is not None:
+                raise LeaseLost(f"the request is for {other[0]} to close, who holds the lease")
             connection.execute(self._CLOSE_REQUEST, [clean(outcome), request_id])
 
     _MORE_TIME = "set local statement_timeout = '55s'"
