@@ -9,8 +9,9 @@ seen by the look, what comes after it is heard. The loop's body only pokes. A co
 is open may still deliver nothing (half-open behind a proxy, a transaction pooler), which no
 keepalive shows; so a heartbeat is notified from *another* connection (`shell/pulse.py`), and one
 that does not arrive in time ends this one. It makes no difference whether it could not be
-delivered or could not be sent: silence is silence. An error that is answered at once is another
-matter, and says nothing about this connection. The poll is the floor under all of it: slow while
+delivered or could not be sent: silence is silence. One that is refused at once says nothing about
+this connection, but is tried again soon; where none went through for as long as one and its
+deadline take, nothing is known of this connection any more, and it is not believed in. The poll is the floor under all of it: slow while
 synced, quick while not.
 """
 
@@ -61,6 +62,7 @@ class Listener:
         self._failures, self._opened_s = 0, 0.0
         self._lock = threading.Lock()
         self._nonce, self._sent_s, self._count = "", 0.0, 0
+        self._proven_s = 0.0
 
     def run(self) -> None:
         """The thread's body: until `stopping`."""
@@ -110,6 +112,8 @@ class Listener:
         self._move("connecting")
         self._opened_s = self._clock.now_s()
         self._ear.open()
+        with self._lock:
+            self._proven_s = self._clock.now_s()
         self._move("listening")
         self._complaint = ""
         self._poke("reconnect")
@@ -133,6 +137,12 @@ class Listener:
                 "the listening connection is open but delivers nothing (a half-open"
                 " connection, or a transaction pooler in the way): it is torn down"
             )
+        if self._unproven():
+            self._move("suspect")
+            raise DatabaseUnavailable(
+                "no heartbeat could be sent for a while: whether the listening connection delivers"
+                " is not known, and it is torn down"
+            )
 
     def _cut_off(self, error: DatabaseError) -> float:
         self._complain(error)
@@ -147,6 +157,13 @@ class Listener:
         with self._lock:
             if payload == self._nonce:  # else another daemon's, or one given up waiting for
                 self._nonce = ""
+                self._proven_s = self._clock.now_s()
+
+    def _unproven(self) -> bool:
+        """Whether the last proof is older than the next one, at its latest, should be."""
+        longest_s = self._timing.heartbeat_s + self._timing.heartbeat_deadline_s
+        with self._lock:
+            return not self._nonce and self._clock.now_s() - self._proven_s > longest_s
 
     def _overdue(self) -> bool:
         with self._lock:
