@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
@@ -138,12 +138,11 @@ class _Daemon:
         self._house, self._log = house, logs.get()
         self._targets = house.settings.targets
         self._timer = SchedulerTimer(self._tick_missed)
-        leases = PgLeases(house.connection("keeper"), house.instance)
-        tenures = {each.name: house.tenure(each, leases) for each in self._targets}
+        tenures = {each.name: house.tenure(each, self._leases(each)) for each in self._targets}
         self._workers = {
             each.name: house.worker(each, tenures[each.name], self._timer) for each in self._targets
         }
-        self._keeper = self._keeper_of(tenures.values())
+        self._keepers = [self._keeper_of(tenure) for tenure in tenures.values()]
         self.lifecycle = self._lifecycle(self._listener())
 
     def _listener(self) -> Listener:
@@ -161,10 +160,14 @@ class _Daemon:
             stopping=house.stopping,
         )
 
-    def _keeper_of(self, tenures: Iterable[Tenure]) -> Keeper:
+    def _leases(self, target: Target) -> PgLeases:
+        house = self._house
+        return PgLeases(house.connection(f"keeper {target.name}"), house.instance)
+
+    def _keeper_of(self, tenure: Tenure) -> Keeper:
         house, timing = self._house, self._house.settings.timing
         return Keeper(
-            tenures=tuple(tenures),
+            tenure=tenure,
             engine=house.engine,
             clock=house.clock,
             log=self._log,
@@ -181,7 +184,7 @@ class _Daemon:
             pulse=Pulse(
                 listener.beat, self._log, house.settings.timing.heartbeat_s, house.stopping
             ),
-            keeper=self._keeper,
+            keepers=self._keepers,
             timer=self._timer,
             journal=PgJournal(house.connection("retention"), house.instance),
             supervisor=supervisor,
@@ -196,7 +199,8 @@ class _Daemon:
     def _poke(self, wake: Wake) -> None:
         if wake in ("lease", "reconnect"):
             # Given up by its holder, or run out while we were cut off: ask at once.
-            self._keeper.wake()
+            for keeper in self._keepers:
+                keeper.wake()
         if wake == "lease":
             return  # whose worker gains it is poked for that
         for worker in self._workers.values():
@@ -319,7 +323,7 @@ def _house(settings: Settings) -> Iterator[_House]:
 
 def _keeper_of(house: _House, tenure: Tenure, over: threading.Event) -> Keeper:
     return Keeper(
-        tenures=(tenure,),
+        tenure=tenure,
         engine=house.engine,
         clock=house.clock,
         log=logs.get(),

@@ -312,6 +312,14 @@ class Timer(Protocol):
 
     def start(self) -> None: ...
 
+    def ticks(self) -> bool:
+        """Whether it lives; one that died says nothing, and nothing is called any more."""
+        ...
+
+    def revive(self) -> None:
+        """Go on with all that was asked for."""
+        ...
+
     def stop(self) -> None: ...
 
 

@@ -137,6 +137,30 @@ def test_after_stop_nothing_begins(timer: SchedulerTimer) -> None:
     timer.stop()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_dies(timer: SchedulerTimer) -> None:
+    """That its thread died is to be seen, and a new one goes on with what was asked for."""
+    ran: Queue[int] = Queue()
+
+    def die() -> float:
+        raise RuntimeError("a mistake of the scheduler's")
+
+    timer.start()
+    timer.every("poll", SOON, lambda: ran.put(1))
+    ran.get(timeout=PATIENCE)
+    thread = timer._scheduler._thread
+    assert thread
+    timer._scheduler._process_jobs = die  # type: ignore[method-assign]
+    thread.join(PATIENCE)
+    assert not timer.ticks()
+    del timer._scheduler._process_jobs
+    while not ran.empty():
+        ran.get()
+    timer.revive()
+    assert timer.ticks()
+    ran.get(timeout=PATIENCE)
+
+
 def test_a_step_of_the_wall_clock(timer: SchedulerTimer, monkeypatch: pytest.MonkeyPatch) -> None:
     """D5: an hour back or on, whatever waits for the wall clock is called soon, not an hour late."""
     ran: Queue[str] = Queue()

@@ -154,7 +154,7 @@ class FakeTimer:
         self._once: dict[str, tuple[float, Callable[[], None]]] = {}
         self.periods: dict[str, float] = {}
         self.calls: dict[str, Callable[[], None]] = {}
-        self.running = False
+        self.running, self.alive = False, True
 
     def every(self, name: str, seconds: float, call: Callable[[], None]) -> None:
         """Only noted: a test calls it itself."""
@@ -171,6 +171,14 @@ class FakeTimer:
     def start(self) -> None:
         """Ready."""
         self.running = True
+
+    def ticks(self) -> bool:
+        """As a test says."""
+        return self.alive
+
+    def revive(self) -> None:
+        """Again."""
+        self.alive = True
 
     def stop(self) -> None:
         """No more."""

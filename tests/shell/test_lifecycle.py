@@ -6,8 +6,9 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from itertools import chain, repeat
+from itertools import chain, count, repeat
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from refitd.shell.keeper import Keeper
 from refitd.shell.lifecycle import Lifecycle
 from refitd.shell.listen import Listener, ListenerState
 from refitd.shell.pulse import Pulse
+from refitd.shell.tenure import Tenure
 from refitd.shell.worker import Worker
 from tests.contracts.model_engine import Behaviour, Build
 from tests.shell.fakes import FakeEar, FakeSupervisor, FakeTimer, Killed
@@ -57,12 +59,12 @@ class Daemon:
             moved=self._moved,
             stopping=self.stopping,
         )
-        self.keeper = self._keeper()
+        self.keeper = self.keeper_of(self.house.tenure)
         self.lifecycle = Lifecycle(
             workers=[self.worker],
             listener=self.listener,
             pulse=Pulse(self.listener.beat, house.log, 0.05, self.stopping),
-            keeper=self.keeper,
+            keepers=[self.keeper],
             timer=self.timer,
             journal=house.journal,
             supervisor=self.supervisor,
@@ -74,10 +76,11 @@ class Daemon:
             stopping=self.stopping,
         )
 
-    def _keeper(self) -> Keeper:
+    def keeper_of(self, tenure: Tenure) -> Keeper:
+        """The thread that keeps it."""
         house = self.house
         return Keeper(
-            tenures=[house.tenure],
+            tenure=tenure,
             engine=house.engine,
             clock=house.clock,
             log=house.log,
@@ -139,6 +142,53 @@ def test_thread_that_dies() -> None:
     assert {"thread": "listener"} in daemon.house.log.facts("thread.ended")
 
 
+def test_timer_that_dies() -> None:
+    """Nor does anything tick any more where the timer's thread died: it is said, and mended."""
+    daemon = Daemon()
+
+    def die() -> list[tuple[str, str]]:
+        daemon.timer.alive = False
+        return []
+
+    def revive() -> None:
+        daemon.timer.alive = True
+        seen.append(daemon.lifecycle.trouble())
+        terminate()
+
+    seen: list[str | None] = []
+    daemon.timer.revive = revive  # type: ignore[method-assign]
+    daemon.ear.script = chain([die], repeat(daemon._silence))
+    daemon.lifecycle.run()
+
+    assert seen == ["dead: timer"]
+    assert {"thread": "timer"} in daemon.house.log.facts("thread.ended")
+
+
+def test_a_slow_engine_costs_no_other_target_its_lease() -> None:
+    """While the engine is asked about one target, the lease on another is renewed on time."""
+    daemon = Daemon()
+    house, renewed, in_time = daemon.house, Event(), list[bool]()
+    other = daemon.keeper_of(Tenure("other", house.journal, house.clock, 15.0))
+    asked = count(1)
+
+    def slow() -> tuple[str, int]:
+        in_time.append(renewed.wait(10))
+        return "engine", 0
+
+    def ask(*evidence: Any) -> bool:
+        if next(asked) == 3:
+            renewed.set()
+            terminate()
+        return Tenure.ask(house.tenure, *evidence)
+
+    other._evidence = slow  # type: ignore[method-assign]
+    house.tenure.ask = ask  # type: ignore[method-assign,assignment]
+    daemon.lifecycle._keepers = [other, daemon.keeper]
+    daemon.lifecycle.run()
+
+    assert in_time[:1] == [True]
+
+
 def test_trouble() -> None:
     """What the health endpoint says: the dead, else a listener that does not listen."""
     daemon = Daemon()
@@ -190,6 +240,7 @@ def test_first_things(error: Exception, rescues: int) -> None:
         raise error
 
     daemon.keeper.take = fail  # type: ignore[method-assign]
+    daemon.keeper.keep()
     daemon.lifecycle._first_things()
     assert daemon.rescues == rescues
 

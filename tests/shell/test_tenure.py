@@ -36,7 +36,7 @@ class Two:
     def keeper(self, tenure: Tenure | None = None) -> Keeper:
         """Of the first one."""
         return Keeper(
-            tenures=[tenure or self.one],
+            tenure=tenure or self.one,
             engine=self.engine,
             clock=self.clock,
             log=self.log,
@@ -341,7 +341,7 @@ def test_keeper_without_an_engine(both: Two) -> None:
     both.keeper().keep()
 
     assert not both.one.held
-    assert both.log.facts("lease.unkept") == [{"error": "no socket"}]
+    assert both.log.facts("lease.unkept") == [{"target": "backend", "error": "no socket"}]
 
 
 def test_epoch_above_the_labels(both: Two) -> None:

@@ -214,7 +214,7 @@ def test_a_lease_that_was_lost_is_taken_again_with_evidence() -> None:
     house = House()
     house.clock.hooks.clear()
     keeper = Keeper(
-        [house.tenure],
+        house.tenure,
         house.engine,
         house.clock,
         house.log,

@@ -421,7 +421,7 @@ class Daemon:
 
     def _keeper(self, engine: Engine) -> Keeper:
         keeper = Keeper(
-            tenures=[self.tenure],
+            tenure=self.tenure,
             engine=engine,
             clock=self,
             log=self.log,
@@ -429,7 +429,7 @@ class Daemon:
             gained=lambda _, wake: self.worker.poke(wake),
             stopping=self.stopping,
         )
-        keeper._wakened = BatonEvent(self.baton)
+        keeper._wakened, keeper.tried = BatonEvent(self.baton), BatonEvent(self.baton)
         return keeper
 
     def _lifecycle(self, engine: Engine) -> Lifecycle:
@@ -437,7 +437,7 @@ class Daemon:
             workers=[self.worker],
             listener=self.listener,
             pulse=self.pulse,
-            keeper=self.keeper,
+            keepers=[self.keeper],
             timer=self.timer,
             journal=self._journal("worker"),
             supervisor=FakeSupervisor(),
@@ -450,9 +450,10 @@ class Daemon:
         )
 
     def _main(self) -> None:
+        self.baton.spawn(self.name, "keeper", self.keeper.run)
         self.lifecycle._first_things()
         self.timer.every("poll", TIMING.suspect_poll_s, self.lifecycle._poll)
-        for loop in ("keeper", "listener", "pulse", "worker", "timer"):
+        for loop in ("listener", "pulse", "worker", "timer"):
             self.baton.spawn(self.name, loop, getattr(self, loop).run)
 
     def _poke(self, wake: Wake) -> None:
@@ -497,6 +498,13 @@ class Timer:
 
     def start(self) -> None:
         """With the other threads."""
+
+    def ticks(self) -> bool:
+        """As long as the process lives."""
+        return True
+
+    def revive(self) -> None:
+        """Never."""
 
     def stop(self) -> None:
         """Never: it is killed."""

@@ -235,6 +235,7 @@ def _blind_trust(patch: pytest.MonkeyPatch) -> None:
 def _no_heartbeat(patch: pytest.MonkeyPatch) -> None:
     """The listener: a connection that is open is believed to deliver."""
     patch.setattr(Listener, "_overdue", lambda _self: False)
+    patch.setattr(Listener, "_unproven", lambda _self: False)
 
 
 @pytest.mark.parametrize(

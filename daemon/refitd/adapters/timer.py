@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from threading import Lock
+from threading import Lock, Thread
 
 # APScheduler 3 has no types; this file is the only one that knows it.
 from apscheduler.events import (  # type: ignore[import-untyped]
@@ -53,6 +53,7 @@ def _offset_s() -> float:
 
 class _Scheduler(BackgroundScheduler):  # type: ignore[misc]  # untyped, as said above
     _known_offset_s: float | None = None
+    _thread: Thread | None = None
 
     def _process_jobs(self) -> float:
         """What the scheduler's thread does whenever it wakes; the answer is how long it sleeps."""
@@ -68,6 +69,17 @@ class _Scheduler(BackgroundScheduler):  # type: ignore[misc]  # untyped, as said
         """That it is gone is all that is wanted."""
         with suppress(JobLookupError):
             super().remove_job(job_id, jobstore)
+
+    def ticks(self) -> bool:
+        """Whether its thread lives."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def revive(self) -> None:
+        """A new thread for the jobs there are, where the last one died of an error."""
+        if self.running and not self.ticks():
+            self._thread = Thread(target=self._main_loop, name="APScheduler", daemon=True)
+            self._thread.start()
+            self.wakeup()  # it begins with a long wait
 
 
 class SchedulerTimer:
@@ -110,6 +122,14 @@ class SchedulerTimer:
             waiting, self._waiting = self._waiting, []
         for add in waiting:
             add()
+
+    def ticks(self) -> bool:
+        """Whether anything will ever be called; a scheduler whose thread died says nothing."""
+        return bool(self._scheduler.ticks())
+
+    def revive(self) -> None:
+        """Go on with all that was asked for."""
+        self._scheduler.revive()
 
     def stop(self) -> None:
         """No tick begins after this; one that runs is waited for."""

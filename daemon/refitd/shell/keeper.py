@@ -1,13 +1,15 @@
-"""The keeper: takes, renews and gives up the leases of all targets, in a thread of its own.
+"""The keeper: takes, renews and gives up the lease of one target, in a thread of its own.
 
-It is apart from the workers because a lease must be renewed while a worker builds, and apart
-from the timer because Postgres may take its time to answer.
+It is apart from the worker because a lease must be renewed while a worker builds, and apart from
+the timer because Postgres may take its time to answer. Each target has its own, with a connection
+of its own: before a lease is taken the engine is asked for evidence, and may take a minute over it,
+in which the leases of other targets would run out.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from refitd.core.deployment import Wake
 from refitd.errors import DatabaseError, EngineError
@@ -16,11 +18,11 @@ from refitd.shell.tenure import Tenure, latest_epoch
 
 
 class Keeper:
-    """Keeps the tenures of all targets."""
+    """Keeps one target's tenure."""
 
     def __init__(
         self,
-        tenures: Sequence[Tenure],
+        tenure: Tenure,
         engine: Engine,
         clock: Clock,
         log: Log,
@@ -28,11 +30,15 @@ class Keeper:
         gained: Callable[[str, Wake], None],
         stopping: threading.Event,
     ) -> None:
-        self._tenures, self._engine, self._clock, self._log = tenures, engine, clock, log
+        self._tenure, self._engine, self._clock, self._log = tenure, engine, clock, log
         self._every_s, self._gained = every_s, gained
         self._stopping = stopping
         self._wakened = threading.Event()
-        self._trouble = ""
+        self.name = tenure.target
+        #: What was wrong in the last round.
+        self.trouble: DatabaseError | EngineError | None = None
+        #: Set once the first round is over, whatever came of it.
+        self.tried = threading.Event()
         self._asking = threading.Lock()
         self._resigned = False
 
@@ -48,33 +54,22 @@ class Keeper:
         self._wakened.set()
 
     def keep(self) -> None:
-        """One round over all targets."""
+        """One round."""
+        before, self.trouble = self.trouble, None
         try:
             self.take()
         except (DatabaseError, EngineError) as error:
-            if str(error) != self._trouble:
-                self._log.warning("lease.unkept", error=str(error))
-            self._trouble = str(error)
-        else:
-            self._trouble = ""
+            if str(error) != str(before or ""):
+                self._log.warning("lease.unkept", target=self.name, error=str(error))
+            self.trouble = error
+        finally:
+            self.tried.set()
 
     def take(self) -> None:
-        """Renew or take each target's lease, those that are held first.
-
-        Raises `DatabaseError`, `EngineError`, once all had their turn.
-        """
-        troubles = []
-        for tenure in sorted(self._tenures, key=lambda tenure: not tenure.held):
-            try:
-                self._take(tenure)
-            except (DatabaseError, EngineError) as error:
-                troubles.append(error)
-        if troubles:
-            raise troubles[0]
-
-    def _take(self, tenure: Tenure) -> None:
+        """Renew the lease, or take it. Raises `DatabaseError`, `EngineError`."""
+        tenure = self._tenure
         before, had = tenure.held, tenure.is_ours_to_renew
-        if self._ask(tenure):
+        if self._ask():
             self._log.info("lease.taken", target=tenure.target, epoch=tenure.epoch)
             self._gained(tenure.target, "lease")
         elif tenure.held and not before:
@@ -82,29 +77,28 @@ class Keeper:
             self._gained(tenure.target, "lease")
         elif had and not tenure.is_ours_to_renew:
             self._log.warning("lease.lost", target=tenure.target)
-            self._take(tenure)  # anew, and with evidence: it may just have run out
+            self.take()  # anew, and with evidence: it may just have run out
 
     def resign(self) -> None:
-        """Give all leases up, so that another daemon takes over at once; none is taken after."""
+        """Give it up, so that another daemon takes over at once; it is not taken after."""
         with self._asking:
             self._resigned = True
-        for tenure in self._tenures:
-            try:
-                tenure.resign()
-            except DatabaseError as error:
-                self._log.warning("lease.unresigned", target=tenure.target, error=str(error))
+        try:
+            self._tenure.resign()
+        except DatabaseError as error:
+            self._log.warning("lease.unresigned", target=self.name, error=str(error))
 
-    def _ask(self, tenure: Tenure) -> bool:
-        evidence = self._evidence(tenure)  # the engine may take its time, and we be told to stop
+    def _ask(self) -> bool:
+        evidence = self._evidence()  # the engine may take its time, and we be told to stop
         with self._asking:
-            return not self._resigned and tenure.ask(*evidence)
+            return not self._resigned and self._tenure.ask(*evidence)
 
-    def _evidence(self, tenure: Tenure) -> tuple[str, int]:
+    def _evidence(self) -> tuple[str, int]:
         """The engine's id, and the highest epoch on the labels of what was made for the target.
 
         After a failover the lease row may have gone back; the labels have not.
         """
-        if tenure.is_ours_to_renew:
+        if self._tenure.is_ours_to_renew:
             return "", 0
-        found = self._engine.containers(tenure.target)
-        return self._engine.info().id, latest_epoch(found, tenure.target)
+        found = self._engine.containers(self.name)
+        return self._engine.info().id, latest_epoch(found, self.name)

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from refitd.core.target import Timing
-from refitd.errors import DatabaseError, RefitdError
+from refitd.errors import DatabaseError
 from refitd.ports import Journal, Log, Supervisor, Timer
 from refitd.shell.keeper import Keeper
 from refitd.shell.listen import Listener, ListenerState
@@ -44,7 +44,7 @@ class Lifecycle:
         workers: Sequence[Worker],
         listener: Listener,
         pulse: Pulse,
-        keeper: Keeper,
+        keepers: Sequence[Keeper],
         timer: Timer,
         journal: Journal,
         supervisor: Supervisor,
@@ -55,7 +55,12 @@ class Lifecycle:
         hurry: Callable[[], None],
         stopping: threading.Event,
     ) -> None:
-        self._workers, self._listener, self._pulse, self._keeper = workers, listener, pulse, keeper
+        self._workers, self._listener, self._pulse, self._keepers = (
+            workers,
+            listener,
+            pulse,
+            keepers,
+        )
         self._timer, self._journal, self._supervisor = timer, journal, supervisor
         self._log, self._timing = log, timing
         self._watchdog_s, self._rescue, self._hurry = watchdog_s, rescue, hurry
@@ -75,18 +80,22 @@ class Lifecycle:
     def run(self) -> int:
         """Until a signal; answers the exit code."""
         bodies = {
-            "keeper": self._keeper.run,
+            "timer": self._timer.revive,
+            **{f"keeper {keeper.name}": keeper.run for keeper in self._keepers},
             "listener": self._listener.run,
             "pulse": self._pulse.run,
             **{f"worker {worker.name}": worker.run for worker in self._workers},
         }
         with heeding_signals(self._stopping):
+            for keeper in self._keepers:
+                self._begin(f"keeper {keeper.name}", keeper.run)
             self._first_things()
             self._timer.every("poll", self._timing.suspect_poll_s, self._poll)
             self._timer.every("prune", 3600.0, self._prune)
             self._timer.start()
             for name, body in bodies.items():
-                self._begin(name, body)
+                if name not in self._threads and name != "timer":
+                    self._begin(name, body)
             while not self._stopping.wait(min(self._watchdog_s or 1.0, 1.0)):
                 self._revive(bodies)
                 if not self._dead:
@@ -109,17 +118,24 @@ class Lifecycle:
         self._timer.every("poll", every_s, self._poll)
 
     def _first_things(self) -> None:
-        """Before anything else: the leases; or, without Postgres, who serves nothing is started."""
+        """Before anything else: the leases; or, without Postgres, who serves nothing is started.
+
+        They are asked for by the keepers' own threads: while one waits for the engine, what the
+        others have taken is renewed.
+        """
         for worker in self._workers:
             worker.poke("start")
-        try:
-            self._keeper.take()
-        except DatabaseError as error:
-            self._log.warning("database.unavailable", error=str(error))
+        for keeper in self._keepers:
+            while not keeper.tried.wait(0.1) and not self._stopping.is_set():
+                self._supervisor.alive()
+        troubles = [keeper.trouble for keeper in self._keepers if keeper.trouble is not None]
+        without_database = [each for each in troubles if isinstance(each, DatabaseError)]
+        if without_database:
+            self._log.warning("database.unavailable", error=str(without_database[0]))
             self._supervisor.status("cut off from Postgres (connecting); not ready yet")
             self._rescue()
-        except RefitdError as error:
-            self._log.warning("engine.unavailable", error=str(error))
+        elif troubles:
+            self._log.warning("engine.unavailable", error=str(troubles[0]))
 
     def _poll(self) -> None:
         for worker in self._workers:
@@ -149,6 +165,8 @@ class Lifecycle:
 
     def _revive(self, bodies: dict[str, Callable[[], None]]) -> None:
         alive = {name for name, thread in self._threads.items() if thread.is_alive()}
+        if self._timer.ticks():
+            alive.add("timer")  # whose thread is its own
         newly_dead = bodies.keys() - alive
         for name in self._dead & newly_dead:
             self._begin(name, bodies[name])
@@ -166,12 +184,14 @@ class Lifecycle:
         self._hurry()
         for worker in self._workers:
             worker.wake()
-        self._keeper.wake()
+        for keeper in self._keepers:
+            keeper.wake()
         for name, thread in self._threads.items():
             if name.startswith("worker"):
                 thread.join()
         self._timer.stop()
-        self._begin("farewell", self._keeper.resign)
+        for keeper in self._keepers:
+            self._begin(f"farewell {keeper.name}", keeper.resign)
         deadline = time.monotonic() + FAREWELL_S
         for name, thread in self._threads.items():
             thread.join(max(0.0, deadline - time.monotonic()))
