@@ -28,8 +28,18 @@ declare
   went    text;
   touched text[];
   rebuild boolean;
+  limit_s double precision;
 begin
   begin
+    -- Waiting for a lock is on the writer's time: where their statement must end soon, no more than
+    -- a quarter of what is left is spent on it. Being out of time is not to be caught here.
+    limit_s := extract(epoch from current_setting('statement_timeout')::interval);
+    if limit_s > 0 then
+      limit_s := limit_s - extract(epoch from clock_timestamp() - statement_timestamp());
+      perform set_config(
+        'lock_timeout', greatest(1, least(500, floor(limit_s * 250)))::integer::text, true);
+    end if;
+
     select * into w from refitd.watched where source = tg_relid;
     if not found then
       return null;

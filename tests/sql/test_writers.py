@@ -126,6 +126,25 @@ def test_locked_log(panel: Panel, listener: Listener) -> None:
     assert listener.heard() == [("refitd", "")]
 
 
+@pytest.mark.parametrize("table", ["refitd.change", "refitd.watched"])
+@pytest.mark.parametrize("limit_ms", [100, 400])
+def test_locked_log_and_little_time(
+    panel: Panel, listener: Listener, table: str, limit_ms: int
+) -> None:
+    """Nor does it cost the write where the writer's statements must end sooner than that: the lock
+    is waited for no longer than they can afford. Their own settings stay as they are."""
+    blocker = panel.session()
+    blocker.execute(f"lock table {table}")
+    with panel.session(autocommit=True, options=f"-c statement_timeout={limit_ms}") as session:
+        session.execute(INSERT)
+        [kept] = session.execute("select current_setting('lock_timeout')").fetchall()
+    blocker.rollback()
+    blocker.close()
+    assert kept == ("0",)
+    assert panel.value("select count(*) from modules") == 1
+    assert listener.heard() == [("refitd", "")]
+
+
 def test_row_security(panel: Panel, app: psycopg.Connection[Any]) -> None:
     """A writer under row security is seen in full: what they may not read still counts."""
     panel.sql("insert into modules values ('a', 'hidden', true, true)")
