@@ -191,7 +191,14 @@ class Trio:
         if [each.name for each in panel.containers()] != [panel.container_name]:
             return False
         conditions = [row["condition"] for row in panel.sql("select condition from refitd.status")]
-        return conditions == ["in_step"] and panel.healthy() and panel.built_in() == panel.wanted()
+        if conditions != ["in_step"] or not panel.healthy():
+            return False
+        return panel.built_in() == panel.wanted() and panel.enabled() == self._switched_on()
+
+    def _switched_on(self) -> list[str]:
+        """The ids that the table has on, which the backend reads at its start."""
+        rows = self.panel.sql("select id from modules where has_backend and enabled order by id")
+        return [row["id"] for row in rows]
 
     def _member(self, name: str, engine: Path, port: int, folder: Path) -> Member:
         proxy = self._stack.enter_context(EngineProxy(folder / f"{name}.sock", engine))

@@ -11,6 +11,8 @@ from tests.chaos.daemons import LEASE_S, Trio, now_s
 
 #: So many rows are written one by one.
 WRITES = 1000
+#: More than the buffers of two sockets and of a proxy hold.
+FLOOD = "select pg_notify('refitd', n || repeat('x', 7000)) from generate_series(1, 3000) n"
 
 
 def test_blocked_by_the_engine(trio: Trio) -> None:
@@ -39,13 +41,24 @@ def test_frozen_listener(trio: Trio) -> None:
     with psycopg.connect(trio.panel.dsn, autocommit=True) as session:
         while_it_reads_s = median_write_s(session)
         a.freeze()
+        session.execute(FLOOD)
+        until(lambda: is_stuck(session), "its server process waits for it to read")
         while_it_does_not_s = median_write_s(session)
     said = trio.panel.refitd("doctor").stdout
     a.thaw()
     trio.wait_until_settled()
     print(f"a write takes {while_it_reads_s:.6f} s, then {while_it_does_not_s:.6f} s")
-    assert while_it_does_not_s < 2 * while_it_reads_s
+    # One that had to wait for the listener would wait until it is thawed.
+    assert while_it_does_not_s < 2 * while_it_reads_s + 0.02
     assert "of the notification queue is in use" in said
+
+
+def is_stuck(session: psycopg.Connection[tuple[object, ...]]) -> bool:
+    """Whether all that lies between the listener and its server process is full."""
+    found = session.execute(
+        "select wait_event from pg_stat_activity where application_name = 'refitd listener a'"
+    ).fetchall()
+    return found == [("ClientWrite",)]
 
 
 def median_write_s(session: psycopg.Connection[tuple[object, ...]]) -> float:

@@ -31,7 +31,8 @@ def test_steps(panel: Panel) -> None:
             daemon.wait_for("deployment.ended", result="succeeded")
     print("from the write to the start of its deployment:", [f"{each:.2f} s" for each in took_s])
     assert panel.built_in() == panel.wanted()
-    assert max(took_s) < 6.0
+    # An hour back would make it an hour late; the longest wait is no part of it.
+    assert max(took_s) < 12.0
 
 
 def test_skew(trio: Trio) -> None:

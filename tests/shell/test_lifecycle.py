@@ -132,11 +132,22 @@ def test_start_to_stop() -> None:
 
 
 def test_thread_that_dies() -> None:
-    """L14: a thread that ends is said, and started again."""
-    daemon = Daemon()
+    """L14: a thread that ends is said, seen in the health while it is dead, and started again."""
+    daemon, seen = Daemon(), list[str | None]()
     mistake = ZeroDivisionError("a mistake of ours")
     daemon.ear.script = chain([mistake, mistake, terminate], repeat(daemon._silence))
+    revive = daemon.lifecycle._revive
+
+    def look_on(bodies: dict[str, Callable[[], None]]) -> None:
+        revive(bodies)
+        seen.append(daemon.lifecycle.trouble())
+
+    daemon.lifecycle._revive = look_on  # type: ignore[method-assign]
     daemon.lifecycle.run()
+    daemon.lifecycle._revive({})
+
+    assert "dead: listener" in seen
+    assert "dead" not in (daemon.lifecycle.trouble() or "")
 
     assert len(daemon.house.log.facts("thread.crashed")) == 2
     assert {"thread": "listener"} in daemon.house.log.facts("thread.ended")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from refitd.core import labels
+from refitd.core.deployment import Amendment, Deployment
 from refitd.core.module import Row
 from refitd.core.seen import Seen
-from refitd.errors import DatabaseUnavailable, EngineRefused, SourceRefused
+from refitd.errors import DatabaseUnavailable, EngineRefused, LeaseLost, SourceRefused
 from refitd.shell.drive import Parked
 from refitd.shell.keeper import Keeper
 from refitd.shell.outage import OutageMeter
+from tests.contracts.memory_journal import MemoryJournal
 from tests.contracts.model_engine import Behaviour, Build
 from tests.shell.house import BILLING, CRM, MAIL, NAME, TARGET, House, off
 
@@ -264,6 +267,33 @@ def test_a_database_that_goes_silent_in_a_critical_section(house: House) -> None
     assert (proven.state, proven.health) == ("running", "healthy")
     assert len(house.log.facts("journal.unwritten")) == 1
     assert house.log.facts("enabled.unread") == []
+
+
+def test_frozen_between_the_books_and_the_engine(house: House) -> None:
+    """Its write passed the fence, and before the call that follows it stands still until another
+    has the lease: that call is not made. Nothing but the look right before it can tell."""
+    began: list[str] = []
+
+    def frozen(deployment: Deployment, amendment: Amendment) -> None:
+        MemoryJournal.amend(house.journal, deployment, amendment)
+        if (amendment.step or "").startswith("stop") and not began:
+            began.append(amendment.step or "")
+            house.clock.hooks.clear()
+            house.clock.sleep(3600.0)
+            other = MemoryJournal(house.database, "two")
+            assert other.take(NAME, "model-engine", 3600.0).ours
+
+    house.journal.amend = frozen  # type: ignore[method-assign]
+    stops: list[str] = []
+    house.engine.spy = lambda name, args: (
+        stops.append(args[0]) if name == "stop" and began else None
+    )
+    house.write(BILLING, CRM, MAIL)
+    with suppress(LeaseLost):
+        house.settle()
+
+    assert began
+    assert stops == []
 
 
 def test_a_silence_in_a_critical_section_is_cut_short(house: House) -> None:

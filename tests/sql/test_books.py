@@ -6,14 +6,17 @@ import subprocess
 import threading
 import time
 from statistics import median
+from typing import LiteralString
 
 import psycopg
 import pytest
 from psycopg.sql import SQL
 
+from refitd.adapters.clock import SystemClock
 from refitd.adapters.postgres import Connection, PgJournal, PgLeases
 from refitd.core.deployment import Amendment, Quarantine
-from refitd.errors import LeaseLost
+from refitd.errors import DatabaseError, LeaseLost
+from refitd.shell.tenure import Tenure
 from rig.postgres import Postgres
 from tests.contracts.journal import new, record
 from tests.panel import Panel
@@ -84,6 +87,32 @@ def test_take_over_waits_for_a_write(panel: Panel) -> None:
         PgJournal(one, "one").keep_record(TARGET, record(), 1)
     one.close()
     two.close()
+
+
+def test_rollback_during_a_renewal(panel: Panel) -> None:
+    """H5: a renewal that is rolled back as it commits counts for nothing: the lease is trusted no
+    longer than before, nor does it last longer."""
+    connection = Connection(panel.dsn, "one")
+    tenure = Tenure(TARGET, PgLeases(connection, "one"), SystemClock(), 30.0)
+    assert tenure.ask("engine")
+    expiry: LiteralString = "select expires_at from refitd.lease"
+    before = (tenure._trusted_until_s, panel.value(expiry))
+    panel.sql(
+        "create function no() returns trigger language plpgsql as"
+        " $$ begin raise exception 'not today'; end $$"
+    )
+    panel.sql(
+        "create constraint trigger no after update on refitd.lease"
+        " deferrable initially deferred for each row execute function no()"
+    )
+    with pytest.raises(DatabaseError, match="not today"):
+        tenure.ask("engine")
+    assert (tenure._trusted_until_s, panel.value(expiry)) == before
+    panel.sql("drop trigger no on refitd.lease")
+    assert not tenure.ask("engine")
+    assert tenure._trusted_until_s > before[0]
+    assert panel.value(expiry) > before[1]
+    connection.close()
 
 
 def test_renewal_waits_for_nothing(panel: Panel) -> None:

@@ -225,7 +225,7 @@ class TestCutOff:
         proxy.silence()
         began = time.monotonic()
         connection.close()
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 3
 
     def test_locks_of_the_silent(self, panel: Panel, wired: str, proxy: Proxy) -> None:
         """The server ends a transaction whose client fell silent: its locks do not outlive it."""

@@ -5,15 +5,21 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from typing import LiteralString
 
 import psycopg
 import pytest
 
-from refitd.adapters.postgres import Connection, PgEar, PgLeases
+from refitd.adapters.clock import SystemClock
+from refitd.adapters.postgres import Connection, PgEar, PgJournal, PgLeases
+from refitd.core.deployment import Wake
+from refitd.core.target import Timing
 from refitd.errors import DatabaseRefused, DatabaseUnavailable
+from refitd.shell.listen import Listener
 from rig.postgres import Postgres
 from rig.proxy import Proxy
 from tests.panel import Panel
+from tests.shell.fakes import FakeLog, FakeMetrics
 
 INSERT = "insert into modules values ('a', '', true, true)"
 LISTENERS = (
@@ -99,6 +105,42 @@ def test_during_the_proof(panel: Panel) -> None:
     ear.open()
     assert list(ear.hear(10)) == [("refitd", "")]
     ear.close()
+
+
+def test_before_it_listens(panel: Panel) -> None:
+    """L9: what is committed after it connected and before it LISTENs is not heard; the look that
+    follows the opening sees it."""
+
+    class Slow(PgEar):
+        @property
+        def _LISTEN(self) -> tuple[LiteralString, ...]:  # type: ignore[override]  # noqa: N802 - as it is called
+            panel.sql(INSERT)
+            return PgEar._LISTEN
+
+    ear, looks, stopping = Slow(panel.dsn, "one"), list[list[str]](), threading.Event()
+
+    def look(_wake: Wake) -> None:
+        connection = Connection(panel.dsn, "worker")
+        looks.append(
+            [row.id or "" for row in PgJournal(connection, "one").snapshot("backend").rows]
+        )
+        connection.close()
+        stopping.set()
+
+    connection = Connection(panel.dsn, "pulse")
+    Listener(
+        ear=ear,
+        leases=PgLeases(connection, "one"),
+        clock=SystemClock(),
+        log=FakeLog(),
+        metrics=FakeMetrics(),
+        timing=Timing(),
+        instance="one",
+        poke=look,
+        moved=lambda _state: None,
+        stopping=stopping,
+    ).run()
+    assert looks == [["a"]]
 
 
 def test_mixed_case(panel: Panel, ear: PgEar) -> None:
@@ -226,6 +268,20 @@ class TestSilence:
         with pytest.raises(DatabaseUnavailable):
             PgEar(wired, "one").open()
         assert time.monotonic() - began < 7
+
+    def test_listening(self, wired: str, proxy: Proxy) -> None:
+        """L4: nor does it take longer where the silence begins with the LISTEN."""
+
+        class Cut(PgEar):
+            @property
+            def _LISTEN(self) -> tuple[LiteralString, ...]:  # type: ignore[override]  # noqa: N802 - as it is called
+                proxy.silence()
+                return PgEar._LISTEN
+
+        began = time.monotonic()
+        with pytest.raises(DatabaseUnavailable, match="fell silent"):
+            Cut(wired, "one").open()
+        assert time.monotonic() - began < 8
 
     def test_proving(self, wired: str, proxy: Proxy) -> None:
         """A wire that falls silent after LISTEN is unavailable, and not taken for a pooler's."""
