@@ -86,6 +86,8 @@ class District:
         self.waited_s: dict[int, float] = {}
         #: Changes whose notification was lost on the way.
         self.unheard: set[int] = set()
+        #: By the container's id: what was switched on as it was last started by somebody here.
+        self.read: dict[str, frozenset[str]] = {}
         self.uncommitted: list[tuple[int, tuple[Row, ...]]] = []
         self._copies = 1
         self.database.rows[NAME] = (BILLING, CRM)
@@ -144,6 +146,14 @@ class District:
         for id_, row in self.database.changes.items():
             if row.handled:
                 self.taken_at.setdefault(id_, self.baton.now_s)
+
+    def started(self, id_: str) -> None:
+        """A backend was started: it reads what is switched on, now and never again."""
+        container = self.engine.container(id_)
+        assert container
+        self.read[container.id] = frozenset(
+            r.id or "" for r in self.database.rows[NAME] if r.enabled
+        )
 
     def _pass(self, seconds: float) -> None:
         if self._at_leisure():
@@ -244,7 +254,10 @@ class _Engine:
         if name in ACTS:
             daemon.note(name)
         try:
-            return getattr(district.engine, name)(*args, **kwargs)
+            answer = getattr(district.engine, name)(*args, **kwargs)
+            if name in ("start", "restart"):
+                district.started(args[0])
+            return answer
         finally:
             daemon.baton.sleep(district.dice.choice((0.001, 0.01, 0.1)))
 

@@ -33,7 +33,7 @@ from refitd.core.module import Row
 from refitd.shell.listen import Listener
 from refitd.shell.tenure import Tenure
 from tests.contracts.memory_journal import MemoryJournal
-from tests.shell.house import check_in_step
+from tests.shell.house import NAME, check_in_step
 from tests.simulation import district as district_module
 from tests.simulation.district import TIMING, District, Way, rows
 
@@ -151,6 +151,7 @@ class History(RuleBasedStateMachine):
         try:
             self._check_outbox()
             check_in_step(district.database, district.engine)
+            self._check_toggles()
             self._check_waits()
             self._check_acts()
         finally:
@@ -162,6 +163,16 @@ class History(RuleBasedStateMachine):
         assert not open_, f"never answered for: {open_}"
         early = {id_ for id_, at in self.district.taken_at.items() if at < self._committed(id_)}
         assert not early, f"answered for before they were committed: {early}"
+
+    def _check_toggles(self) -> None:
+        """What runs read at its start what the table has on, and not only the books say so."""
+        district = self.district
+        serving = district.engine.container("api")
+        assert serving
+        rows_ = district.database.rows[NAME]
+        here, on = {row.id for row in rows_}, {row.id for row in rows_ if row.enabled}
+        read = district.read.get(serving.id)
+        assert read is None or read & here == on, f"switched on {on}, and it read {set(read)}"
 
     def _check_waits(self) -> None:
         for id_, waited_s in self.district.waited_s.items():
