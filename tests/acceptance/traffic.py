@@ -14,10 +14,11 @@ EVERY_S = 0.02
 
 @dataclass
 class Traffic:
-    """A request every 20 ms; `failed` counts those that got no answer with status 200."""
+    """A request after each pause; `failed` counts those that got no answer with status 200."""
 
     port: int
     path: str = "/modules"
+    every_s: float = EVERY_S
     answered: int = 0
     failed: int = 0
     longest_gap_s: float = 0.0
@@ -36,7 +37,7 @@ class Traffic:
 
     def _run(self) -> None:
         for _ in range(MOST):
-            if self._done.wait(EVERY_S):
+            if self._done.wait(self.every_s):
                 return
             wrong = self._ask()
             now_s = time.monotonic()

@@ -1,0 +1,64 @@
+"""What a client does that looks the name up and connects anew for each request: run in a container.
+
+    python3 caller.py HOST PORT PER_SECOND PATH
+
+Each request has its appointed moment, whether or not those before it were answered. A line each on
+standard output: when it was due, when it ended, and what went wrong ("" where nothing did). It knows
+the standard library only. SIGTERM ends it, with all that is under way answered for.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import sys
+import threading
+import time
+
+HANDS = 25
+TIMEOUT_S = 5.0
+
+
+def ask(host: str, port: int, path: str) -> str:
+    """One request by a connection of its own; what went wrong."""
+    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        return f"{type(error).__name__}: {error}"
+    finally:
+        connection.close()
+    return "" if answer.status == 200 else f"status {answer.status}"
+
+
+def main() -> None:
+    """Until SIGTERM."""
+    host, port, per_second, path = sys.argv[1:]
+    over, pen = threading.Event(), threading.Lock()
+    signal.signal(signal.SIGTERM, lambda *_: over.set())
+    began_s = time.monotonic()
+
+    def work(hand: int) -> None:
+        every_s = HANDS / float(per_second)
+        due_s = began_s + hand / float(per_second)
+        while not over.wait(max(0.0, due_s - time.monotonic())):
+            started = time.time()
+            failure = ask(host, int(port), path)
+            with pen:
+                print(json.dumps([started, time.time(), failure]), flush=True)
+            due_s = max(due_s + every_s, time.monotonic())
+
+    hands = [threading.Thread(target=work, args=(hand,)) for hand in range(HANDS)]
+    for each in hands:
+        each.start()
+    while not over.wait(1.0):
+        pass
+    for each in hands:
+        each.join()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""The ways on which requests reach the target: straight to its name, and through three proxies.
+
+Each proxy is the real one of Debian 12, in a container on the target's network, and finds the
+target by Docker's DNS (127.0.0.11), whose answers it keeps for a second at most. Each tries again
+where a connect is refused, and only there: what a backend has begun to answer is not asked twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+from docker.models.containers import Container
+
+PACKAGES = ("python3", "ca-certificates", "nginx-light", "haproxy", "caddy")
+IMAGE = "refitd-rig/proxies:bookworm"
+CALLER = Path(__file__).with_name("caller.py")
+#: What a module answers, so that a backend without its modules is no answer.
+PATH = "/billing?net=100&rate=19"
+
+_NGINX = """\
+pid /tmp/nginx.pid;
+error_log stderr warn;
+events { worker_connections 1024; }
+http {
+  access_log off;
+  resolver 127.0.0.11 valid=1s ipv6=off;
+  server {
+    listen 80;
+    location / {
+      set $backend http://api:8080;
+      proxy_pass $backend;
+      proxy_connect_timeout 500ms;
+      proxy_next_upstream error timeout;
+    }
+  }
+}
+"""
+_HAPROXY = """\
+global
+  maxconn 1000
+resolvers docker
+  nameserver dns 127.0.0.11:53
+  timeout resolve 500ms
+  timeout retry 200ms
+  hold valid 1s
+defaults
+  mode http
+  timeout connect 500ms
+  timeout client 10s
+  timeout server 10s
+  retries 3
+  option redispatch 1
+  retry-on conn-failure
+frontend all
+  bind :80
+  default_backend api
+backend api
+  server-template api 3 api:8080 resolvers docker init-addr none
+"""
+_CADDY = """\
+{
+  admin off
+  auto_https off
+}
+:80 {
+  reverse_proxy {
+    dynamic a {
+      name api
+      port 8080
+      refresh 1s
+      resolvers 127.0.0.11
+    }
+    lb_try_duration 3s
+    lb_try_interval 50ms
+    transport http {
+      dial_timeout 500ms
+    }
+  }
+}
+"""
+PROXIES = {
+    "nginx": (_NGINX, 'nginx -c /tmp/conf -g "daemon off;"'),
+    "haproxy": (_HAPROXY, "haproxy -W -db -f /tmp/conf"),
+    "caddy": (_CADDY, "caddy run --adapter caddyfile --config /tmp/conf"),
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request; times are the machine's clock, as they are in the daemon's log."""
+
+    began_s: float
+    ended_s: float
+    failure: str
+
+
+class Way:
+    """A proxy, where there is one, and who calls by it; all on one network."""
+
+    def __init__(self, name: str, caller: Container) -> None:
+        self.name, self._caller = name, caller
+
+    def stop(self) -> list[Request]:
+        """Answers all requests, the first one first."""
+        self._caller.stop(timeout=30)
+        lines = self._caller.logs(stdout=True, stderr=False).decode().splitlines()
+        return sorted((Request(*json.loads(line)) for line in lines), key=lambda r: r.began_s)
+
+
+@contextmanager
+def ways(
+    client: docker.DockerClient, prefix: str, network: str, rates: dict[str, float]
+) -> Iterator[Sequence[Way]]:
+    """Callers by all of these ways, at their rates (requests a second), for as long as it lasts."""
+    with ExitStack() as stack:
+
+        def run(name: str, command: Sequence[str], **environment: str) -> Container:
+            container = client.containers.run(
+                IMAGE,
+                list(command),
+                name=f"{prefix}-{name}",
+                network=network,
+                environment=environment,
+                detach=True,
+            )
+            stack.callback(container.remove, force=True, v=True)
+            return container
+
+        for name, (configuration, command) in PROXIES.items():
+            script = f'printf "%s" "$CONF" > /tmp/conf && exec {command}'
+            run(name, ["sh", "-c", script], CONF=configuration)
+        callers = []
+        for name, per_second in rates.items():
+            host, port = (f"{prefix}-{name}", 80) if name in PROXIES else ("api", 8080)
+            words = ["sh", "-c", 'exec python3 -c "$CALLER" "$@"', "sh"]
+            words += [host, str(port), str(per_second), PATH]
+            caller = run(f"caller-{name}", words, CALLER=CALLER.read_text())
+            callers.append(Way(name, caller))
+        yield callers
