@@ -20,7 +20,7 @@ uv    := $(bin)/uv pip compile pyproject.toml --quiet --universal --python-versi
 measure := PYTHONPATH=examples/demo:. $(bin)/python -m bench
 
 .DEFAULT_GOAL := help
-.PHONY: help check test demo bench soak inspects fmt lock clean
+.PHONY: help check test demo bench soak load matrix inspects fmt lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -45,6 +45,12 @@ bench: $(ready) .venv-bench/.ready ## fidelity, latency, cost at rest, recovery 
 	$(measure).latency
 	$(measure).rest --peers .venv-bench/bin/python
 	$(measure).recovery --peers .venv-bench/bin/python --rounds $(ROUNDS) --json .cache/bench/recovery.json
+
+load: $(ready) ## what users see of replacements under load, beside docker restart and compose
+	$(bin)/python -m pytest tests/load/load.py -s -p no:randomly $(ARGS)
+
+matrix: $(ready) ## whoever dies at whichever call of a replacement (hours; ARGS="-k overlap")
+	$(bin)/python -m pytest tests/matrix/matrix.py -s -p no:randomly $(ARGS)
 
 soak: $(ready) ## a long run with faults at random (MINUTES=20 SEED=1)
 	MINUTES=$(MINUTES) SEED=$(SEED) $(bin)/python -m pytest tests/chaos/soak.py -s -p no:randomly $(ARGS)

@@ -39,6 +39,7 @@ from refitd.shell.deploy import Deployer
 from refitd.shell.doctor import Doctor
 from refitd.shell.drive import Driver
 from refitd.shell.held import HeldEngine
+from refitd.shell.interruptions import Interruptions
 from refitd.shell.keeper import Keeper
 from refitd.shell.lifecycle import Lifecycle, heeding_signals
 from refitd.shell.listen import Listener, ListenerState
@@ -82,12 +83,12 @@ class _House:
         meter = OutageMeter(prober, self.clock, port)
         timing, metrics = self.settings.timing, self.metrics
         conclusion = Conclusion(engine, journal, tenure, metrics, log, target, timing)
-        reading = Reading(journal, target.name)
+        reading, interruptions = Reading(journal, target.name), Interruptions()
         driver = Driver(
             engine=engine,
             journal=journal,
             cloner=cloner,
-            observer=Observer(engine, cloner, prober, self.clock, target),
+            observer=Observer(engine, cloner, prober, self.clock, target, interruptions),
             meter=meter,
             tenure=tenure,
             clock=self.clock,
@@ -110,6 +111,7 @@ class _House:
             own_container=own_container_id(),
             cancel_limit=timing.cancel_limit,
             stopping=self.stopping.is_set,
+            interruptions=interruptions,
         )
         return Reconciler(
             target=target,
@@ -121,6 +123,7 @@ class _House:
             conclusion=conclusion,
             metrics=metrics,
             log=log,
+            interruptions=interruptions,
         )
 
     def worker(self, target: Target, tenure: Tenure, timer: Timer) -> Worker:

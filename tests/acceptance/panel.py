@@ -13,7 +13,7 @@ import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class Panel:
     folder: Path
     settings: dict[str, Any] = field(default_factory=dict)
     port: int = field(default_factory=ports.free_port)
+    published: bool = True
 
     @property
     def container_name(self) -> str:
@@ -88,8 +89,8 @@ class Panel:
     # -- the backend ------------------------------------------------------------------------------
 
     def get(self, path: str, timeout_s: float = 2.0) -> Any:
-        """The backend's answer, through its published port."""
-        url = f"http://127.0.0.1:{self.port}{path}"
+        """The backend's answer, through its published port, or else where it is on its network."""
+        url = f"http://{self._address()}{path}"
         with urllib.request.urlopen(url, timeout=timeout_s) as answer:
             return json.load(answer)
 
@@ -102,6 +103,12 @@ class Panel:
     def image_id(self) -> str:
         """Of the image that the backend runs."""
         return str(self.container().attrs["Image"])
+
+    def _address(self) -> str:
+        if self.published:
+            return f"127.0.0.1:{self.port}"
+        networks = self.container().attrs["NetworkSettings"]["Networks"]
+        return next(f"{each['IPAddress']}:8080" for each in networks.values())
 
     def container(self) -> Container:
         return self.client.containers.get(self.container_name)
@@ -134,17 +141,25 @@ class Panel:
             "restart_policy": {"Name": "unless-stopped"},
         }
         chosen |= options
+        self.published = bool(chosen["ports"])
         container: Container = self.client.containers.run(self.image, **chosen)
-        if chosen["ports"]:
+        if self.published or "network" in chosen:
             until(self.healthy, "the first backend is healthy")
         return container
 
     def healthy(self) -> bool:
         try:
             self.get("/health")
-        except (OSError, urllib.error.HTTPError):
+        except (OSError, docker.errors.NotFound):
             return False
         return True
+
+    def serves(self) -> bool:
+        """Whether anybody of ours answers, whatever it is called; a canary does not count."""
+        if self.published:
+            return self.healthy()
+        running = [each for each in self.containers() if each.status == "running"]
+        return any(_answers(each) for each in running if "canary" not in (each.name or ""))
 
     # -- refitd -----------------------------------------------------------------------------------
 
@@ -199,6 +214,8 @@ class Panel:
             for tag in image.tags:
                 if tag.startswith(f"{self.name}-"):
                     self.client.images.remove(tag, force=True)
+        for network in self.client.networks.list(names=[self.name]):
+            network.remove()
 
 
 class Daemon:
@@ -288,6 +305,15 @@ class Daemon:
         with self._told:
             self._ended = True
             self._told.notify_all()
+
+
+def _answers(container: Container) -> bool:
+    for each in container.attrs["NetworkSettings"]["Networks"].values():
+        with suppress(OSError, urllib.error.HTTPError):
+            url = f"http://{each['IPAddress']}:8080/health"
+            with urllib.request.urlopen(url, timeout=2.0) as answer:
+                return bool(answer.status == 200)
+    return False
 
 
 def matches(said: Event, event: str, facts: Mapping[str, object]) -> bool:

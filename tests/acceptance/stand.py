@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import docker
@@ -33,6 +34,39 @@ def backend_repository(repository: Repository, backend_wheels: Path) -> Reposito
     return repository
 
 
+@contextmanager
+def built_by_hand(
+    client: docker.DockerClient,
+    docker_host: str,
+    postgres: Postgres,
+    dbname: str,
+    repository: Repository,
+    base_image: str,
+    folder: Path,
+) -> Iterator[Panel]:
+    """A panel with one module, billing, built by hand; refitd is not installed yet."""
+    bridge = client.networks.get("bridge")
+    gateway = bridge.attrs["IPAM"]["Config"][0]["Gateway"]
+    panel = Panel(
+        name=f"panel-{secrets.token_hex(3)}",
+        client=client,
+        docker_host=docker_host,
+        dsn=postgres.dsn(dbname),
+        inner_dsn=postgres.dsn(dbname, host=gateway),
+        repository=repository,
+        base_image=base_image,
+        folder=folder,
+    )
+    panel.sql((ROOT / "examples/modules.sql").read_text())
+    panel.install("billing")
+    try:
+        panel.build_first_image("billing")
+        panel.start_backend()
+        yield panel
+    finally:
+        panel.clear()
+
+
 @pytest.fixture
 def panel(
     engine: Engine,
@@ -43,23 +77,9 @@ def panel(
     backend_repository: Repository,
     tmp_path: Path,
 ) -> Iterator[Panel]:
-    """A panel with one module, billing, built by hand; refitd is not installed yet."""
-    dbname = psycopg.conninfo.conninfo_to_dict(database)["dbname"]
-    panel = Panel(
-        name=f"panel-{secrets.token_hex(3)}",
-        client=docker_client,
-        docker_host=engine.host,
-        dsn=database,
-        inner_dsn=postgres.dsn(str(dbname), host=engine.gateway()),
-        repository=backend_repository,
-        base_image=base_image,
-        folder=tmp_path,
-    )
-    panel.sql((ROOT / "examples/modules.sql").read_text())
-    panel.install("billing")
-    try:
-        panel.build_first_image("billing")
-        panel.start_backend()
+    """A panel of the test's own."""
+    dbname = str(psycopg.conninfo.conninfo_to_dict(database)["dbname"])
+    with built_by_hand(
+        docker_client, engine.host, postgres, dbname, backend_repository, base_image, tmp_path
+    ) as panel:
         yield panel
-    finally:
-        panel.clear()

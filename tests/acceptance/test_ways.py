@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,16 +11,14 @@ from tests.acceptance.panel import Daemon, Panel, until
 
 
 @pytest.fixture
-def network(panel: Panel) -> Iterator[str]:
+def network(panel: Panel) -> str:
     """A user-defined network, on which the backend stands without a published port."""
     made = panel.client.networks.create(f"{panel.name}-net")
     panel.container().remove(force=True)
     container = panel.start_backend(ports={}, network=made.name)
     made.disconnect(container)
     made.connect(container, aliases=["api"])
-    yield str(made.name)
-    panel.clear()
-    made.remove()
+    return str(made.name)
 
 
 def aliases(panel: Panel, network: str) -> set[str]:

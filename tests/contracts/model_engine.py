@@ -131,6 +131,15 @@ class ModelEngine:
                 if comes_up:
                     self._start(container)
 
+    def die(self) -> None:
+        """Killed, and started again while its containers run: it stops those, as if by hand."""
+        with self._lock:
+            for container in self._containers.values():
+                if container.status(self._now()) in ("running", "paused", "restarting"):
+                    container.stop(by_hand=True, exit_code=0)
+                if container.policy == "always" and container.life != "created":
+                    self._start(container)
+
     def answering(self, network: str, name: str) -> tuple[str, ...]:
         """Names of the running containers that the engine's DNS answers with."""
         return tuple(

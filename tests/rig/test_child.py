@@ -79,6 +79,22 @@ def test_a_server_can_be_stopped_and_started(tmp_path: Path) -> None:
         assert child.pid != first
 
 
+def test_a_server_crashes_with_all_that_it_started(tmp_path: Path) -> None:
+    """As in a power cut: its orphans go too, its data stays, and it can be started again."""
+    orphan = tmp_path / "orphan"
+    script = f"setsid sh -c 'echo $$ > {orphan}; exec sleep 1000' & exec sleep 1000"
+    with Child(["sh", "-c", script], log=tmp_path / "log") as child:
+        server = child.pid
+        while not orphan.exists() or not orphan.read_text():
+            assert child.running()
+        child.crash()
+        assert server is not None
+        assert not _alive(server)
+        assert not _alive(int(orphan.read_text()))
+        child.start()
+        assert child.running()
+
+
 def test_a_server_that_is_left_runs_on(tmp_path: Path) -> None:
     """One that was left outlives us, until SIGTERM to the pid we were told."""
     folder = tmp_path / "server"

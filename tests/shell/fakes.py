@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from refitd.core.target import HttpProbe, Source
-from refitd.errors import RefitdError
+from refitd.errors import EngineUnavailable, RefitdError
 from tests.contracts.memory_journal import MemoryDatabase
 from tests.contracts.model_engine import ModelEngine
 
@@ -257,19 +257,26 @@ class FakeEar:
 
 
 class MortalEngine(ModelEngine):
-    """The daemon that uses it is killed before or after a chosen changing call."""
+    """Before or after a chosen changing call the daemon that uses it is killed, or it dies itself
+    and comes back."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock.now_s)
         self.count = 0
         self.kill_at: tuple[int, Literal["before", "after"]] | None = None
+        self.victim: Literal["daemon", "engine"] = "daemon"
         self.dead = False
         #: Called with (name, arguments) before each changing call.
         self.spy: Callable[[str, tuple[str, ...]], None] = lambda _name, _args: None
 
-    def arm(self, at: int, when: Literal["before", "after"]) -> None:
-        """The `at`-th changing call from now on is the last one."""
-        self.count, self.kill_at = 0, (at, when)
+    def arm(
+        self,
+        at: int,
+        when: Literal["before", "after"],
+        victim: Literal["daemon", "engine"] = "daemon",
+    ) -> None:
+        """The `at`-th changing call from now on is the last one of this life."""
+        self.count, self.kill_at, self.victim = 0, (at, when), victim
 
     def revive(self) -> None:
         """A new daemon comes."""
@@ -291,6 +298,11 @@ class MortalEngine(ModelEngine):
         self._die("after")
 
     def _die(self, when: Literal["before", "after"]) -> None:
-        if self.kill_at == (self.count, when):
+        if self.kill_at != (self.count, when):
+            return
+        if self.victim == "daemon":
             self.dead = True
             raise Killed
+        self.kill_at = None
+        self.die()
+        raise EngineUnavailable("the model was killed, and is back")

@@ -21,6 +21,7 @@ from refitd.shell.conclude import Conclusion
 from refitd.shell.deploy import Deployer
 from refitd.shell.drive import Driver
 from refitd.shell.held import HeldEngine
+from refitd.shell.interruptions import Interruptions
 from refitd.shell.observe import Observer
 from refitd.shell.outage import OutageMeter
 from refitd.shell.reading import Reading
@@ -68,12 +69,12 @@ def furnish(  # noqa: PLR0913 - the wiring, by keyword
     cloner = Cloner(engine, target, instance)
     meter = OutageMeter(prober, clock)
     conclusion = Conclusion(engine, journal, tenure, metrics, log, target, timing)
-    reading = Reading(journal, target.name)
+    reading, interruptions = Reading(journal, target.name), Interruptions()
     driver = Driver(
         engine=engine,
         journal=journal,
         cloner=cloner,
-        observer=Observer(engine, cloner, prober, clock, target),
+        observer=Observer(engine, cloner, prober, clock, target, interruptions),
         meter=meter,
         tenure=tenure,
         clock=clock,
@@ -96,6 +97,7 @@ def furnish(  # noqa: PLR0913 - the wiring, by keyword
         own_container=None,
         cancel_limit=timing.cancel_limit,
         stopping=stopping.is_set,
+        interruptions=interruptions,
     )
     return Reconciler(
         target=target,
@@ -107,6 +109,7 @@ def furnish(  # noqa: PLR0913 - the wiring, by keyword
         conclusion=conclusion,
         metrics=metrics,
         log=log,
+        interruptions=interruptions,
     )
 
 
@@ -119,6 +122,7 @@ class House:
         timing: Timing | None = None,
         host: dict[str, Any] | None = None,
         log: FakeLog | None = None,
+        policy: str = "always",
         **body: Any,
     ) -> None:
         self.target, self.timing = target, timing or Timing()
@@ -131,8 +135,9 @@ class House:
         self.database.rows[NAME] = (BILLING, CRM)
         self.engine.add_network("web")
         self.engine.add_image("api:latest", behaviour=Behaviour("healthy", 1.0))
-        policy = {"RestartPolicy": {"Name": "always", "MaximumRetryCount": 0}}
-        self.engine.run("api", "api:latest", HostConfig=policy | (host or PORTS), **body)
+        self.policy = policy
+        restarts = {"RestartPolicy": {"Name": policy, "MaximumRetryCount": 0}}
+        self.engine.run("api", "api:latest", HostConfig=restarts | (host or PORTS), **body)
         self.clock.sleep(5.0)
         self.first = self.serving()
         self.new_daemon()
@@ -233,10 +238,10 @@ class House:
 
     def check_in_step(self) -> None:
         """The backend is as the table says, refitd knows it, and nothing is left over."""
-        check_in_step(self.database, self.engine)
+        check_in_step(self.database, self.engine, self.policy)
 
 
-def check_in_step(database: MemoryDatabase, engine: ModelEngine) -> None:
+def check_in_step(database: MemoryDatabase, engine: ModelEngine, policy: str = "always") -> None:
     """The backend is as the table says, refitd knows it, and nothing is left over."""
     container, record = engine.container("api"), database.records[NAME]
     wanted = desired_from(database.rows[NAME], record.modules)
@@ -244,7 +249,7 @@ def check_in_step(database: MemoryDatabase, engine: ModelEngine) -> None:
     image = engine.image(container.image_id)
     assert image
     assert (container.state, container.health) == ("running", "healthy")
-    assert container.restart_policy == "always"
+    assert container.restart_policy == policy
     built_of = image.labels.get(labels.IMAGE_MODULES, "as found")
     assert built_of in (wanted.build_argument, "as found")
     assert record.modules == wanted.specs

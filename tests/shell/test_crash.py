@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -18,25 +19,25 @@ OVERLAP = replace(TARGET, concurrent=True, drain_s=1.0)
 BAD = Behaviour("unhealthy", 1.0)
 
 
-def swap() -> House:
+def swap(policy: str = "always") -> House:
     """Published ports: one after the other, with a canary."""
-    house = House()
+    house = House(policy=policy)
     house.settle()
     house.write(BILLING, CRM, MAIL)
     return house
 
 
-def overlap() -> House:
+def overlap(policy: str = "always") -> House:
     """Two may run side by side."""
-    house = House(OVERLAP, host={"NetworkMode": "web"})
+    house = House(OVERLAP, host={"NetworkMode": "web"}, policy=policy)
     house.settle()
     house.write(BILLING, CRM, MAIL)
     return house
 
 
-def restart() -> House:
+def restart(policy: str = "always") -> House:
     """A toggle."""
-    house = House()
+    house = House(policy=policy)
     house.settle()
     house.write(BILLING, off(CRM))
     return house
@@ -76,7 +77,7 @@ def fallen() -> House:
     return house
 
 
-GOOD = {"swap": swap, "overlap": overlap, "restart": restart}
+GOOD: dict[str, Callable[..., House]] = {"swap": swap, "overlap": overlap, "restart": restart}
 WRONG = {
     "bad canary": bad_canary,
     "bad successor": bad_successor,
@@ -214,6 +215,27 @@ def check_as_before(house: House) -> None:
     assert house.database.records[NAME].container_id == container.id
     assert house.database.records[NAME].started_at == container.started_at
     assert all(each.finished_at for each in house.deployments)
+
+
+@pytest.mark.parametrize("policy", ["always", "unless-stopped"])
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("scene", GOOD.values(), ids=GOOD.keys())
+def test_engine_killed(
+    scene: Callable[..., House], when: Literal["before", "after"], policy: str
+) -> None:
+    """The engine is killed at each call in turn and started again, which stops what ran and calls
+    that a stop by hand: nobody is blamed for it, and the table is served all the same."""
+    undisturbed = scene(policy)
+    undisturbed.engine.arm(10**6, when)
+    undisturbed.settle()
+    for at in range(1, undisturbed.engine.count + 1):
+        house = scene(policy)
+        house.engine.arm(at, when, "engine")
+        house.settle()
+        for _ in range(8):  # what the engine was asked before anything was touched is tried later
+            house.clock.sleep(10.0)
+            house.settle()
+        house.check_in_step()
 
 
 @pytest.mark.parametrize("scene", GOOD.values(), ids=GOOD.keys())

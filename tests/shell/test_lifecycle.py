@@ -256,6 +256,24 @@ def test_first_things(error: Exception, rescues: int) -> None:
     assert daemon.rescues == rescues
 
 
+def test_cut_off_from_the_start() -> None:
+    """Until Postgres is there, what seems to serve is looked at again and again; no longer."""
+    daemon = Daemon()
+
+    def unreachable() -> None:
+        raise DatabaseUnavailable("away")
+
+    daemon.keeper.take = unreachable  # type: ignore[method-assign]
+    daemon.lifecycle._first_things()
+    for _ in range(2):
+        daemon.lifecycle._tend({})
+    assert daemon.rescues == 3
+    daemon.lifecycle.listener_moved("listening")
+    daemon.lifecycle._tend({})
+
+    assert daemon.rescues == 3
+
+
 def test_retention() -> None:
     """Old rows go every hour; without a database that waits."""
     daemon = Daemon()

@@ -9,6 +9,7 @@ from refitd.core.container import Container
 from refitd.core.goal import Goal
 from refitd.core.target import Source, Target
 from refitd.shell.cloner import Cloner
+from refitd.shell.interruptions import Interruptions
 from refitd.shell.observe import Observer
 from refitd.shell.rescue import rescue
 from tests.contracts.model_engine import ModelEngine
@@ -54,7 +55,12 @@ def test_a_successor_next_door_is_not_ours() -> None:
     """What another database's deployment of the same number made is not taken for our own."""
     engine, ours = engine_with_neighbour()
     observer = Observer(
-        engine, Cloner(engine, target(), "us"), NetworkProber(), SystemClock(), target()
+        engine,
+        Cloner(engine, target(), "us"),
+        NetworkProber(),
+        SystemClock(),
+        target(),
+        Interruptions(),
     )
     goal = Goal(
         deployment=1,

@@ -8,7 +8,7 @@ import pytest
 
 from refitd.core import labels
 from refitd.core.container import Container, State
-from refitd.shell.rescue import old_one_to_start
+from refitd.shell.rescue import falling_over, old_one_to_start
 
 OLD = Container("old", "api", "image-1", "exited", restart_policy="always")
 NEW = Container(
@@ -37,14 +37,44 @@ def test_old_one_stopped() -> None:
         assert old_one_to_start((OLD, replace(NEW, state=state)), "one") == "old"
 
 
-SERVES: list[State] = ["running", "paused", "restarting"]
-
-
-@pytest.mark.parametrize("state", SERVES)
-def test_somebody_serves(state: State) -> None:
-    """Where either of them serves (or is paused, or brought up by the engine), nothing is done."""
+@pytest.mark.parametrize("state", ["running", "paused", "restarting"])
+def test_the_old_one_serves(state: State) -> None:
+    """Where it runs, is paused, or is brought up by the engine, nothing is done."""
     assert old_one_to_start((replace(OLD, state=state), NEW), "one") is None
-    assert old_one_to_start((OLD, replace(NEW, state=state)), "one") is None
+
+
+@pytest.mark.parametrize("state", ["running", "paused"])
+def test_the_new_one_serves(state: State) -> None:
+    """Nobody can say yet that it does not: nothing is done."""
+    new = replace(NEW, state=state)
+
+    assert old_one_to_start((OLD, new), "one") is None
+    assert falling_over((OLD, new), "one") == ()
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        replace(NEW, state="restarting"),
+        replace(NEW, state="running", restart_count=2),
+        replace(NEW, state="running", restart_count=2, health="starting"),
+        replace(NEW, state="running", health="unhealthy"),
+    ],
+    ids=["waits for its next start", "has been started again", "not healthy since", "unhealthy"],
+)
+def test_the_new_one_falls_over(new: Container) -> None:
+    """One that the engine starts again and again, or that is ill, holds the ports and does not
+    serve: it is stopped, and the old one started. That of another daemon is its own."""
+    assert old_one_to_start((OLD, new), "one") == "old"
+    assert falling_over((OLD, new), "one") == ("new",)
+    assert falling_over((OLD, new), "two") == ()
+
+
+def test_the_new_one_has_recovered() -> None:
+    """Healthy is healthy, however often it was started."""
+    new = replace(NEW, state="running", restart_count=2, health="healthy")
+
+    assert old_one_to_start((OLD, new), "one") is None
 
 
 def test_canary() -> None:

@@ -142,7 +142,7 @@ def _run_new(seen: Seen, pair: Pair, new: Container) -> Iterator[Step | Outcome]
     if pair.of.state == "stopped":
         yield from _let_policy_go(pair)
         return
-    if new.state == "created":
+    if new.state == "created" or seen.is_interrupted(new):
         yield Start(new.id, "companion", pair.of.id)
     if new.runs:
         yield from _let_policy_go(pair)

@@ -6,7 +6,8 @@ request and its answer too, simply starts looking again. Each step is therefore 
 "what is seen that is not yet as it should be", in an order that keeps these true:
 
 * the old container serves, or can be put back by one start, until the successor is proven;
-* a container is started once; where that start fails, it is given up;
+* a container is started once; where that start fails, it is given up (but one that went down
+  with the engine itself is started again, see `shell.interruptions`);
 * at any moment one of the two comes up after a reboot: the old one's restart policy goes to
   `no` only when the successor runs with its own (and an `unless-stopped`, which the engine
   would not honour for a container that was stopped, is `always` meanwhile);
@@ -87,6 +88,8 @@ def enters_critical_section(goal: Goal, step: Step) -> bool:
 def _swap(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     """Prove a canary, stop the old one, start the successor in its place, prove it again."""
     old, successor = seen.old, seen.successor
+    if successor is None:
+        yield from _start_interrupted(goal, seen)
     yield from _prove_canary(goal, seen)
     yield from _create_successor(seen)
     yield from along.create(seen)
@@ -95,7 +98,7 @@ def _swap(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
         if old is not None and old.state in SERVES:
             yield TurnBack("the stopped container was started by somebody else meanwhile")
         yield from _take_over(goal, seen)
-    if successor.state == "created":
+    if successor.state == "created" or seen.is_interrupted(successor):
         yield from along.stop_before(seen)
         yield from _stop_old(old)
         yield Start(successor.id, "successor")
@@ -110,10 +113,12 @@ def _swap(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
 def _overlap(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     """Prove the successor beside the old one, bind its names late, then stop the old one."""
     old, successor = seen.old, seen.successor
+    if successor is None or not _is_bound(goal, successor):
+        yield from _start_interrupted(goal, seen)
     yield from _create_successor(seen)
     yield from along.create(seen)
     assert successor is not None
-    if successor.state == "created":
+    if successor.state == "created" or seen.is_interrupted(successor):
         yield Start(successor.id, "successor")
     if seen.verdict(successor).is_ == "failed" or not _cut_off(goal, successor):
         yield from _await_proof(goal, seen, successor)
@@ -130,6 +135,8 @@ def _restart(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     if old is None:
         yield Failed("the container is gone")
     assert old is not None
+    if goal.old_state != "stopped" and seen.is_interrupted(old):
+        yield Restart(old.id)
     if old.started_at == goal.old_started_at:
         yield from _prove_canary(goal, seen)
         yield from along.stop_before(seen)
@@ -200,6 +207,12 @@ def _start_old_again(
         yield Pause(old.id)
 
 
+def _start_interrupted(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
+    """As long as nothing has taken the old one's place, it is to serve."""
+    if seen.old and goal.old_state == "running" and seen.is_interrupted(seen.old):
+        yield Start(seen.old.id, "old")
+
+
 def _prove_canary(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     """A container that nobody talks to shows that the image starts and gets healthy."""
     if goal.canary and not goal.canary_proven and seen.successor is None:
@@ -207,7 +220,7 @@ def _prove_canary(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
             yield from _need_old(seen)
             yield Create("canary")
         assert seen.canary is not None
-        if seen.canary.state == "created":
+        if seen.canary.state == "created" or seen.is_interrupted(seen.canary):
             yield Start(seen.canary.id, "canary")
         verdict = seen.verdict(seen.canary)
         if verdict.is_ == "failed":
@@ -286,6 +299,13 @@ def _cut_off(goal: Goal, successor: Container) -> bool:
     that it is only to be connected to, without aliases of its own, it was never on.)
     """
     return any(aliases and net not in successor.networks for net, aliases in goal.late.items())
+
+
+def _is_bound(goal: Goal, successor: Container) -> bool:
+    return all(
+        set(aliases) <= set(successor.networks.get(network, ())) and network in successor.networks
+        for network, aliases in goal.late.items()
+    )
 
 
 def _bind_late(goal: Goal, seen: Seen, successor: Container) -> Iterator[Step | Outcome]:

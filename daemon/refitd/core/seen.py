@@ -39,6 +39,11 @@ class Seen:
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     gate: tuple[str, ...] = ()
     tag_image: str | None = None
+    #: Who is down, and for all one can tell because the engine was: to be started again.
+    interrupted: frozenset[str] = frozenset()
+
+    def is_interrupted(self, container: Container) -> bool:
+        return container.id in self.interrupted
 
     @property
     def its_own(self) -> tuple[Container, ...]:

@@ -177,6 +177,7 @@ class Driver:
             goal = self._after_refusal(deployment, goal, step, refused, critical=inside)
         except EngineUnavailable as unavailable:
             error = str(unavailable)
+            self._observer.engine_was_away()
             self._pause(self._target.health.interval_s)
             goal = self._after_silence(deployment, goal, step, unavailable, critical=inside)
         took_s = round(self._clock.now_s() - began_s, 3)
@@ -207,12 +208,11 @@ class Driver:
                 if role == "successor":
                     self._write(critical, deployment, Amendment(new_container=id_))
             case Start(id=id_, role=role, of=of):
-                if not of:
-                    self._write_enabled(deployment, proving=role != "old", critical=critical)
+                self._before_start(deployment, id_, of, critical, proving=role != "old")
                 engine.start(id_)
             case Restart(id=id_, of=of):
+                self._before_start(deployment, id_, of, critical, proving=True)
                 if not of:
-                    self._write_enabled(deployment, proving=True, critical=critical)
                     self._meter.begin(seen)
                 with self._proving_anew(None, id_):
                     engine.restart(id_)
@@ -248,6 +248,19 @@ class Driver:
             case Wait():
                 pass
         return goal
+
+    def _before_start(
+        self,
+        deployment: Deployment,
+        id_: str,
+        of: str,
+        critical: bool,  # noqa: FBT001
+        *,
+        proving: bool,
+    ) -> None:
+        if not of:
+            self._write_enabled(deployment, proving=proving, critical=critical)
+        self._observer.started(id_)
 
     @contextmanager
     def _proving_anew(self, before: Container | None, id_: str) -> Iterator[None]:

@@ -68,6 +68,8 @@ class Lifecycle:
         self._threads: dict[str, threading.Thread] = {}
         self._dead: set[str] = set()
         self._ready = False
+        #: From the start on, until Postgres is reached.
+        self._cut_off = False
 
     def trouble(self) -> str | None:
         """What is wrong with the daemon as a whole, for the health endpoint."""
@@ -97,15 +99,14 @@ class Lifecycle:
                 if name not in self._threads and name != "timer":
                     self._begin(name, body)
             while not self._stopping.wait(min(self._watchdog_s or 1.0, 1.0)):
-                self._revive(bodies)
-                if not self._dead:
-                    self._supervisor.alive()
+                self._tend(bodies)
             self._stop()
         return 0
 
     def listener_moved(self, state: ListenerState) -> None:
         """The listener's state is the health that people ask for; READY is when it listens."""
         if state in ("listening", "synced"):
+            self._cut_off = False
             if not self._ready:
                 self._ready = True
                 self._log.info("daemon.ready")
@@ -133,9 +134,18 @@ class Lifecycle:
         if without_database:
             self._log.warning("database.unavailable", error=str(without_database[0]))
             self._supervisor.status("cut off from Postgres (connecting); not ready yet")
+            self._cut_off = True
             self._rescue()
         elif troubles:
             self._log.warning("engine.unavailable", error=str(troubles[0]))
+
+    def _tend(self, bodies: dict[str, Callable[[], None]]) -> None:
+        """Every second or so."""
+        self._revive(bodies)
+        if self._cut_off:
+            self._rescue()
+        if not self._dead:
+            self._supervisor.alive()
 
     def _poll(self) -> None:
         for worker in self._workers:

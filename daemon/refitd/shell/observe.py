@@ -17,9 +17,12 @@ from refitd.core.goal import Goal
 from refitd.core.proof import Verdict, Watch, judge, last_check
 from refitd.core.seen import Pair, Seen
 from refitd.core.target import Health, Target
-from refitd.errors import EngineRefused, ReplacementRefused
+from refitd.errors import EngineRefused, EngineUnavailable, ReplacementRefused
 from refitd.ports import Clock, Engine, Prober
 from refitd.shell.cloner import Cloner, Moves
+from refitd.shell.interruptions import Interruptions
+
+_INTERRUPTED = Verdict("pending", "it stopped while the engine could not be reached")
 
 
 def who_is_there(engine: Engine, target: Target, goal: Goal) -> Seen:
@@ -43,28 +46,60 @@ class Observer:
     """Looks, and remembers of each container since when it has been under proof."""
 
     def __init__(
-        self, engine: Engine, cloner: Cloner, prober: Prober, clock: Clock, target: Target
+        self,
+        engine: Engine,
+        cloner: Cloner,
+        prober: Prober,
+        clock: Clock,
+        target: Target,
+        interruptions: Interruptions,
     ) -> None:
         self._engine, self._cloner, self._prober = engine, cloner, prober
         self._clock, self._target = clock, target
         self._watches: dict[str, Watch] = {}
         self._gates: dict[str, tuple[str, ...]] = {}
+        self._interruptions = interruptions
 
     def begin(self) -> None:
         """A pursuit begins: what was remembered is of containers that are gone."""
         self._watches.clear()
         self._gates.clear()
+        # Whoever was at it before us died, and the engine may have died with them.
+        self._interruptions.engine_was_away()
         self._cloner.forget()
 
+    def engine_was_away(self) -> None:
+        """A call got no answer."""
+        self._interruptions.engine_was_away()
+
+    def started(self, container_id: str) -> None:
+        """It is asked to start, perhaps again: then its proof begins anew."""
+        self._interruptions.started(container_id)
+        self._watches.pop(container_id, None)
+
     def look(self, goal: Goal) -> Seen:
+        """Raises `EngineUnavailable`, which it remembers."""
+        try:
+            return self._look(goal)
+        except EngineUnavailable:
+            self.engine_was_away()
+            raise
+
+    def _look(self, goal: Goal) -> Seen:
         seen = who_is_there(self._engine, self._target, goal)
         health = self._target.health
         # The probes in the settings are the target's; of others, Docker's word has to do.
         unprobed = replace(health, http=None, tcp_port=None, command=())
         verdicts = {each.id: self._judge(each, health) for each in seen.its_own}
         verdicts |= {each.id: self._judge(each, unprobed) for each in seen.companions}
-        gate = self._gate(seen.old, seen.successor, ())
-        return replace(seen, pairs=self._compared(seen), verdicts=verdicts, gate=gate)
+        interrupted = self._interruptions.among((*seen.its_own, *seen.companions))
+        return replace(
+            seen,
+            pairs=self._compared(seen),
+            verdicts=verdicts | dict.fromkeys(interrupted, _INTERRUPTED),
+            gate=self._gate(seen.old, seen.successor, ()),
+            interrupted=interrupted,
+        )
 
     def _compared(self, seen: Seen) -> tuple[Pair, ...]:
         pairs: list[Pair] = []

@@ -32,10 +32,11 @@ from refitd.core.plan import (
 )
 from refitd.core.proof import fell_over
 from refitd.core.target import Target
-from refitd.errors import SourceError
+from refitd.errors import EngineUnavailable, SourceError
 from refitd.ports import Engine, Git, Journal, Log, Metrics
 from refitd.shell.conclude import Conclusion
 from refitd.shell.deploy import Deployer
+from refitd.shell.interruptions import Interruptions
 from refitd.shell.tenure import Tenure
 
 
@@ -65,6 +66,7 @@ class Reconciler:
         conclusion: Conclusion,
         metrics: Metrics,
         log: Log,
+        interruptions: Interruptions,
     ) -> None:
         self.target = target
         self._engine, self._git, self._journal = engine, git, journal
@@ -72,6 +74,9 @@ class Reconciler:
         self._metrics, self._log = metrics, log
         self._said, self._source_problem = "", ""
         self._strays: frozenset[str] = frozenset()
+        self._interruptions = interruptions
+        #: The id of the container that ran when it was last looked at.
+        self._ran: str | None = None
 
     # -- the look -------------------------------------------------------------------------------
 
@@ -80,6 +85,15 @@ class Reconciler:
     ) -> Looked:
         """Look once and act. `ripe` says whether a rebuild may follow now; `cancelled` is asked
         while building whether to go on with what is wanted."""
+        try:
+            return self._look(wake, ripe, cancelled)
+        except EngineUnavailable:
+            self._interruptions.engine_was_away()
+            raise
+
+    def _look(
+        self, wake: Wake, ripe: Callable[[Snapshot], bool], cancelled: Callable[[Wanted], bool]
+    ) -> Looked:
         self._tenure.check()
         self._metrics.looked(self.target.name, wake)
         snapshot = self._journal.snapshot(self.target.name)
@@ -89,6 +103,8 @@ class Reconciler:
             return Looked(went_on, snapshot.unfinished.id, again=True)
         snapshot = self._serve_switches(snapshot)
         container = self.find(snapshot)
+        if self._start_interrupted(container, snapshot):
+            return Looked(Nothing("started again"), again=True)
         rolled_back = self._put_back_fallen(snapshot, container, wake)
         if rolled_back is not None:
             return Looked(Nothing("put back"), rolled_back, again=True)
@@ -155,6 +171,26 @@ class Reconciler:
         return Looked(decision, deployment_id, again=True)
 
     # -- besides --------------------------------------------------------------------------------
+
+    def _start_interrupted(self, container: Container | None, snapshot: Snapshot) -> bool:
+        """One that ran, and went down with the engine, which does not start it again though its
+        restart policy says so: see `shell.interruptions`."""
+        if container is None:
+            return False
+        interrupted = container.id in self._interruptions.among([container])
+        if not interrupted:
+            self._ran = container.id if container.runs else None
+        meant_to_run = container.restart_policy in ("always", "unless-stopped")
+        if not interrupted or container.id != self._ran or not meant_to_run or snapshot.paused:
+            return False
+        self._interruptions.started(container.id)
+        self._engine.start(container.id)
+        self._log.warning(
+            "target.started_again",
+            container=container.id,
+            reason="it went down with the engine, which did not start it again",
+        )
+        return True
 
     def _put_back_fallen(
         self, snapshot: Snapshot, container: Container | None, wake: Wake

@@ -1,8 +1,10 @@
 """What a starting daemon does where Postgres cannot be reached: one thing only.
 
 If this very instance was replacing a target when it died, and nothing serves now, the old
-container is started. Whose work it was, and which is the old one, stands in the labels of
-what was created for the replacement. Everything else waits for the database.
+container is started; a successor that falls over again and again does not serve, and is stopped
+first, since it holds the ports. Whose work it was, and which is the old one, stands in the labels
+of what was created for the replacement. Everything else waits for the database, but that what
+seems to serve is looked at again and again until then: it may yet fall over.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from refitd.ports import Engine, Log
 
 def old_one_to_start(found: tuple[Container, ...], instance: str) -> str | None:
     """The id of the container to start, where this instance left nothing serving. Pure."""
-    if any(c.state in SERVES and c.labels.get(labels.ROLE) != labels.CANARY for c in found):
+    if any(_may_serve(each, instance) for each in found):
         return None
     present = {container.id: container for container in found}
     for each in found:
@@ -26,6 +28,28 @@ def old_one_to_start(found: tuple[Container, ...], instance: str) -> str | None:
     return None
 
 
+def falling_over(found: tuple[Container, ...], instance: str) -> tuple[str, ...]:
+    """The ids of our unproven successors that the engine starts again and again. Pure."""
+    return tuple(each.id for each in found if each.state in SERVES and _falls_over(each, instance))
+
+
+def _may_serve(container: Container, instance: str) -> bool:
+    canary = container.labels.get(labels.ROLE) == labels.CANARY
+    return container.state in SERVES and not canary and not _falls_over(container, instance)
+
+
+def _falls_over(container: Container, instance: str) -> bool:
+    if not _is_our_successor(container, instance):
+        return False
+    again = container.state == "restarting" or container.restart_count > 0
+    return container.health == "unhealthy" or (again and container.health != "healthy")
+
+
+def _is_our_successor(container: Container, instance: str) -> bool:
+    its = container.labels
+    return its.get(labels.INSTANCE) == instance and its.get(labels.ROLE) == labels.SUCCESSOR
+
+
 def _is_unfinished(successor: Container, old: Container, instance: str) -> bool:
     """Whether we were replacing the one by the other, or were on the way back.
 
@@ -33,7 +57,7 @@ def _is_unfinished(successor: Container, old: Container, instance: str) -> bool:
     restart policy all the same, it was being put back: a success leaves it `no`.
     """
     its = successor.labels
-    ours = its.get(labels.INSTANCE) == instance and its.get(labels.ROLE) == labels.SUCCESSOR
+    ours = _is_our_successor(successor, instance)
     done = successor.name == its.get(labels.FINAL_NAME) and old.restart_policy == "no"
     return ours and not done and its.get(labels.OLD_STATE) != "stopped"
 
@@ -54,4 +78,6 @@ def rescue(engine: Engine, target: Target, instance: str, log: Log) -> None:
     old_id = old_one_to_start(found, instance)
     if old_id is not None:
         log.warning("target.rescued", target=target.name, container=old_id)
+        for id_ in falling_over(found, instance):
+            engine.stop(id_)
         engine.start(old_id)

@@ -68,6 +68,11 @@ class Child:
         self.pid = None
         return code
 
+    def crash(self) -> None:
+        """Kills the server and all that it has started, as a power cut would."""
+        self._order("crash")
+        self.pid = None
+
     def running(self) -> bool:
         """Whether the server is there (one that ended is a zombie for a moment at most)."""
         try:

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any
 
 import docker
@@ -56,15 +57,32 @@ class Dockerd:
             next(events)
             events.close()
 
+    def kill(self) -> None:
+        """SIGKILL; its containers run on, until it is started again."""
+        self.child.stop(SIGKILL)
+
+    def crash(self) -> None:
+        """With all its containers, as a power cut does it."""
+        self.child.crash()
+
+    def start(self) -> None:
+        """Start it again; returns once it answers. Of containers that still run it stops those,
+        and counts that as stopped by hand; of those that do not, whose restart policy says so are
+        started."""
+        self.child.start()
+        _wait_for(self.host, self.child)
+
 
 # The bridge is made by the process that is kept, so that its traces are removed with it. With an
 # address of its own: else it takes the lowest of its ports', which changes as containers come and
 # go, and those that stay lose packets until they have asked again who their gateway is.
 _START = """
-ip link add "$BRIDGE" address "$MAC" type bridge
-ip address add "$GATEWAY" dev "$BRIDGE"
-ip link set "$BRIDGE" up
-iptables --wait --insert FORWARD --source "$BLOCK" --destination "$BLOCK" --jump ACCEPT
+if ! ip link show "$BRIDGE" >/dev/null 2>&1; then
+  ip link add "$BRIDGE" address "$MAC" type bridge
+  ip address add "$GATEWAY" dev "$BRIDGE"
+  ip link set "$BRIDGE" up
+  iptables --wait --insert FORWARD --source "$BLOCK" --destination "$BLOCK" --jump ACCEPT
+fi
 exec "$@"
 """
 

@@ -63,6 +63,11 @@ class Engine:
         return self._dockerd is not None
 
     @property
+    def dockerd(self) -> Dockerd | None:
+        """The private engine's process, which may be killed and started again."""
+        return self._dockerd
+
+    @property
     def socket(self) -> Path:
         """The engine's socket, for one that has to mount it."""
         assert self.host.startswith("unix://"), f"{self.host} is not a socket"

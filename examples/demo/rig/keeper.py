@@ -6,6 +6,7 @@ It reads orders from its standard input, a line each, and answers each with a li
 
     start           starts the server                     -> its pid
     stop SIGNAL     stops it, and leaves its data         -> its exit code
+    crash           kills it and all that it has started  -> ok
     leave           from now on outlives whoever asked    -> ok
 
 Once the input ends (we closed it, or we died: the kernel closes it for us, even after SIGKILL),
@@ -81,6 +82,15 @@ class Keeper:
         self.pid = None
         return code
 
+    def crash(self) -> None:
+        """What a power cut does."""
+        if self.pid is not None:
+            self._signal(signal.SIGKILL)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        kill_descendants()
+        signal.signal(signal.SIGCHLD, self.reap)
+        self.pid = None
+
     def clear_up(self) -> None:
         """Takes away the server and all that it left behind."""
         self.stop(self.stop_signal)
@@ -146,6 +156,9 @@ def obey(keeper: Keeper) -> None:
                 answer = str(keeper.start())
             case ["stop", name]:
                 answer = str(keeper.stop(signal.Signals[name]))
+            case ["crash"]:
+                keeper.crash()
+                answer = "ok"
             case ["leave"]:
                 answer = "ok"
             case _:

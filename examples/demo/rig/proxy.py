@@ -36,7 +36,8 @@ class _Pair:
             with contextlib.suppress(OSError):
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 each.shutdown(socket.SHUT_RD)  # wakes the thread that reads it
-            each.close()
+            with contextlib.suppress(OSError):
+                each.close()
 
 
 class Proxy:

@@ -1,0 +1,47 @@
+"""Whose end may be the engine's doing, and no fault of the container's.
+
+An engine that is killed leaves its containers running. Started again (without `live-restore`) it
+stops them, and counts that as a stop by hand: whoever has the policy `unless-stopped` stays down.
+So of a container that ended around the time at which the engine could not be reached, nothing can
+be concluded: it is to be started again, and proven again. That is borne a few times, so that one
+which ends whenever it is started does not go on for ever. One of these objects is shared by all who
+work on a target, since whoever finds the engine away may not be who looks next.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from refitd.core.container import Container
+
+#: How often one container may be excused.
+PATIENCE = 3
+
+
+class Interruptions:
+    """Remembers absences of the engine, and who ended around them."""
+
+    def __init__(self) -> None:
+        self._was_away = False
+        self._down: set[str] = set()
+        self._excused: Counter[str] = Counter()
+
+    def engine_was_away(self) -> None:
+        """It did not answer; or nobody can tell whether it was there."""
+        self._was_away = True
+
+    def started(self, container_id: str) -> None:
+        """It has had its start: what comes after that is its own doing."""
+        self._down.discard(container_id)
+
+    def among(self, seen: Iterable[Container]) -> frozenset[str]:
+        """The ids of those seen who are down, and may not be blamed for it."""
+        down = {each.id for each in seen if each.state in ("exited", "dead")}
+        self._down &= down
+        if self._was_away:
+            new = {id_ for id_ in down - self._down if self._excused[id_] < PATIENCE}
+            self._excused.update(new)
+            self._down |= new
+        self._was_away = False
+        return frozenset(self._down)

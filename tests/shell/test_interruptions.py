@@ -1,0 +1,107 @@
+"""Who may not be blamed for being down."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from refitd.core.container import Container
+from refitd.errors import EngineUnavailable
+from refitd.shell.interruptions import PATIENCE, Interruptions
+from tests.shell.house import House
+
+RUNS = Container("a", "api", "image-1", "running")
+DOWN = replace(RUNS, state="exited")
+
+
+def test_engine_was_there() -> None:
+    """While the engine answers, whoever goes down does so by themselves."""
+    interruptions = Interruptions()
+
+    assert interruptions.among([RUNS]) == frozenset()
+    assert interruptions.among([DOWN]) == frozenset()
+
+
+def test_engine_was_away() -> None:
+    """Around an absence nobody is to blame, until they run, or have had a start."""
+    interruptions = Interruptions()
+    interruptions.engine_was_away()
+    assert interruptions.among([DOWN]) == {"a"}
+    assert interruptions.among([DOWN]) == {"a"}
+    interruptions.started("a")
+    assert interruptions.among([DOWN]) == frozenset()
+
+    interruptions.engine_was_away()
+    assert interruptions.among([DOWN]) == {"a"}
+    assert interruptions.among([RUNS]) == frozenset()
+    assert interruptions.among([DOWN]) == frozenset()
+
+
+def test_again_and_again() -> None:
+    """It is borne a few times."""
+    interruptions = Interruptions()
+    for _ in range(PATIENCE):
+        interruptions.engine_was_away()
+        assert interruptions.among([DOWN]) == {"a"}
+        interruptions.started("a")
+    interruptions.engine_was_away()
+
+    assert interruptions.among([DOWN]) == frozenset()
+
+
+def _look_in_vain(house: House) -> None:
+    house.engine.fail("containers", "before")
+    house.engine.fail("container", "before")
+    try:
+        house.look()
+    except EngineUnavailable:
+        return
+    raise AssertionError("the engine was to be away")
+
+
+def test_at_rest() -> None:
+    """A target that went down with the engine, and that the engine does not start again, is
+    started."""
+    house = House(policy="unless-stopped")
+    house.settle()
+    _look_in_vain(house)
+    house.engine.die()
+    assert not house.serving().runs
+    house.settle()
+
+    assert house.serving().runs
+    assert house.log.facts("target.started_again")
+
+
+def test_stopped_by_hand() -> None:
+    """One that was seen stopped, with the engine there, stays stopped."""
+    house = House(policy="unless-stopped")
+    house.settle()
+    house.engine.stop("api")
+    house.settle()
+    _look_in_vain(house)
+    house.settle()
+
+    assert not house.serving().runs
+
+
+def test_never_seen() -> None:
+    """One that was down when the daemon came is left so."""
+    house = House(policy="unless-stopped")
+    house.settle()
+    house.engine.die()
+    house.new_daemon()
+    _look_in_vain(house)
+    house.settle()
+
+    assert not house.serving().runs
+
+
+def test_not_to_be_started() -> None:
+    """One without a restart policy was never to be started by itself."""
+    house = House(policy="no")
+    house.settle()
+    _look_in_vain(house)
+    house.engine.die()
+    house.settle()
+
+    assert not house.serving().runs
