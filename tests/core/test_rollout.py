@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refitd.core.goal import Failed, Goal, RolledBack, SetPolicy, Step, Stop, Succeeded, Wait
+from refitd.core.goal import Drain, Failed, Goal, RolledBack, SetPolicy, Step, Stop, Succeeded, Wait
 from refitd.core.proof import PROVEN, Verdict
 from refitd.core.rollout import enters_critical_section, in_critical_section, next_step
 from refitd.core.seen import Seen
@@ -437,3 +437,17 @@ def test_step_in_words(step: Step) -> None:
 
     assert words
     assert words[0].islower()
+
+
+@pytest.mark.parametrize("way", ["swap", "overlap"])
+def test_drain_command(way: str) -> None:
+    """What the old one is to be told is said before its stop, once; in a swap while it serves."""
+    more = OVERLAP if way == "overlap" else {}
+    world = World(goal_of(**more, drain_command=("drain", "now")))
+    world.run()
+
+    steps = names(world)
+    assert steps.count("drain") == 1
+    assert steps.index("drain") < steps.index("stop_old")
+    drain = next(step for step in world.taken if isinstance(step, Drain))
+    assert drain == Drain(0.0, "old", ("drain", "now"))

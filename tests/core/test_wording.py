@@ -58,6 +58,7 @@ WORDS: list[tuple[Step, str, str]] = [
     ),
     (Tag("i", "api:latest"), "tag", "move the tag api:latest"),
     (Drain(2.5), "drain", "let the old container drain for 2.5 s"),
+    (Drain(0.0, "old", ("drain", "-q")), "drain", "run 'drain -q' in the old container"),
     (Wait("starting"), "wait", "wait: starting"),
     (
         NoteCanaryProven(),

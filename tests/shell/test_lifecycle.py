@@ -341,7 +341,7 @@ def killed_on_the_way(*, behaviour: Behaviour) -> Daemon:
     with pytest.raises(Killed):
         house.settle()
     house.new_daemon()
-    daemon.keeper = daemon._keeper()
+    daemon.keeper = daemon.keeper_of(house.tenure)
     assert house.deployments[-1].goal is not None
     return daemon
 

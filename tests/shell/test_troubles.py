@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from refitd.core import labels
+from refitd.core.container import Container
 from refitd.core.deployment import Amendment, Deployment
 from refitd.core.module import Row
 from refitd.core.seen import Seen
@@ -313,3 +314,44 @@ def test_a_silence_in_a_critical_section_is_cut_short(house: House) -> None:
         house.settle()
 
     assert at["start api-successor-1"] - at["stop api"] < 2.0
+
+
+@pytest.mark.parametrize(
+    "answer, failures", [((0, "drained"), 0), ((3, "no such queue"), 1)], ids=["done", "failed"]
+)
+def test_drain_command(answer: tuple[int, str], failures: int) -> None:
+    """It is run in the old one while that serves, once; that it fails is said, and no more."""
+    house = House(replace(TARGET, drain_command=("drain", "-q"), drain_timeout_s=3.0))
+    told: list[tuple[str, list[str]]] = []
+
+    def command(container: Container, words: Sequence[str]) -> tuple[int, str]:
+        assert container.runs
+        told.append((container.id, list(words)))
+        return answer
+
+    house.engine.command = command
+    house.settle()
+    house.write(CRM, MAIL)
+    house.settle()
+
+    assert told == [(house.first.id, ["drain", "-q"])]
+    assert len(house.log.facts("drain.failed")) == failures
+    house.check_in_step()
+
+
+def test_drain_command_that_cannot_be_run() -> None:
+    """A container without such a program is replaced all the same."""
+    house = House(replace(TARGET, drain_command=("drain", "-q")))
+
+    def command(_container: Container, _words: Sequence[str]) -> tuple[int, str]:
+        raise EngineRefused("no such file or directory")
+
+    house.engine.command = command
+    house.settle()
+    house.write(CRM, MAIL)
+    house.settle()
+
+    assert [each["output"] for each in house.log.facts("drain.failed")] == [
+        "no such file or directory"
+    ]
+    house.check_in_step()

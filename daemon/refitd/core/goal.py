@@ -58,6 +58,8 @@ class Goal:
     canary_proven: bool = False
     drained: bool = False
     turned: str | None = None
+    #: What is run in the old one before its drain is over.
+    drain_command: tuple[str, ...] = field(default=(), kw_only=True)
 
     @property
     def previous_name(self) -> str:
@@ -80,7 +82,8 @@ class Goal:
         values = {key: value for key, value in raw.items() if key in known}
         late = {network: tuple(aliases) for network, aliases in values.pop("late").items()}
         companions = tuple(map(Companion.from_json, values.pop("companions", ())))
-        return cls(**values, late=late, companions=companions)
+        command = tuple(values.pop("drain_command", ()))
+        return cls(**values, late=late, companions=companions, drain_command=command)
 
     @property
     def record_before(self) -> Record | None:
@@ -160,7 +163,11 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
+    """A command in the old one, whose end is waited for, and then a while."""
+
     seconds: float
+    id: str = ""
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

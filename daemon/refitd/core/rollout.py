@@ -99,6 +99,7 @@ def _swap(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
             yield TurnBack("the stopped container was started by somebody else meanwhile")
         yield from _take_over(goal, seen)
     if successor.state == "created" or seen.is_interrupted(successor):
+        yield from _drain(goal, old)
         yield from along.stop_before(seen)
         yield from _stop_old(old)
         yield Start(successor.id, "successor")
@@ -124,8 +125,7 @@ def _overlap(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
         yield from _await_proof(goal, seen, successor)
     yield from _bind_late(goal, seen, successor)
     yield from _await_proof(goal, seen, successor)
-    if old is not None and old.runs and goal.drain_s > 0 and not goal.drained:
-        yield Drain(goal.drain_s)
+    yield from _drain(goal, old)
     yield from _take_over(goal, seen)
 
 
@@ -260,6 +260,13 @@ def _create_successor(seen: Seen) -> Iterator[Step | Outcome]:
 def unlike(gate: Collection[str]) -> str:
     """What the fidelity gate found, by the paths of the fields."""
     return "the new container would differ from the old one in " + ", ".join(gate)
+
+
+def _drain(goal: Goal, old: Container | None) -> Iterator[Step | Outcome]:
+    """Before its stop signal the old one is told, and given time."""
+    due = goal.drain_s > 0 or goal.drain_command
+    if old is not None and old.runs and due and not goal.drained:
+        yield Drain(goal.drain_s, old.id, goal.drain_command)
 
 
 def _stop_old(old: Container | None) -> Iterator[Step | Outcome]:

@@ -77,6 +77,7 @@ def make_goal(  # noqa: PLR0913 - what a goal is made of
         canary=way != "overlap" and canary_objection(target, old.inspect) is None,
         late=_late(target, old) if way == "overlap" else {},
         drain_s=target.drain_s if way == "overlap" else 0.0,
+        drain_command=target.drain_command if way != "restart" else (),
         companions=_concerned(old, way, companions),
         before=asdict(before) if before else None,
     )

@@ -82,6 +82,9 @@ class Target:
     canary: bool = True
     traffic_network: str | None = None
     drain_s: float = 0.0
+    #: Run in the old one before its stop signal, for so long at most.
+    drain_command: tuple[str, ...] = ()
+    drain_timeout_s: float = 30.0
     #: What it wrote into its own layer, where no volume is, is not carried over to a new one.
     own_files: Literal["warn", "refuse"] = "warn"
     adopt: Literal["wait", "rebuild"] = "wait"

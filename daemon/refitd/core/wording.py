@@ -64,8 +64,10 @@ def sentence(step: Step, goal: Goal) -> str:  # noqa: C901, PLR0911, PLR0912 - o
             return f"take the new container off {network}, to be connected again with its names"
         case Tag(reference=reference):
             return f"move the tag {reference}"
-        case Drain(seconds=seconds):
-            return f"let the old container drain for {seconds:g} s"
+        case Drain(seconds=seconds, command=command):
+            told = f"run {' '.join(command)!r} in the old container" if command else ""
+            drains = f"let the old container drain for {seconds:g} s" if seconds else ""
+            return ", and ".join(filter(None, (told, drains)))
         case Wait(reason=reason):
             return f"wait: {reason}"
         case NoteCanaryProven():

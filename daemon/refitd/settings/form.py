@@ -192,6 +192,8 @@ class TargetForm(Form):
     canary: bool = _TARGET.canary
     traffic_network: Text | None = _TARGET.traffic_network
     drain_s: Duration = _TARGET.drain_s
+    drain_command: Words = _TARGET.drain_command
+    drain_timeout_s: Period = _TARGET.drain_timeout_s
     own_files: Literal["warn", "refuse"] = _TARGET.own_files
     adopt: Literal["wait", "rebuild"] = _TARGET.adopt
     watch_s: Duration = _TARGET.watch_s

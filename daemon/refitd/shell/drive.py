@@ -238,7 +238,8 @@ class Driver:
                     engine.disconnect(id_, network)
             case Tag(image_id=image_id, reference=reference):
                 engine.tag(image_id, reference)
-            case Drain(seconds=seconds):
+            case Drain(seconds=seconds, id=id_, command=command):
+                self._tell(id_, command)
                 self._pause(seconds)
                 return self._note(critical, deployment, replace(goal, drained=True))
             case NoteCanaryProven():
@@ -268,6 +269,18 @@ class Driver:
         self._observer.prove_anew(before, id_)
         yield
         self._observer.prove_anew(before, id_)
+
+    def _tell(self, id_: str, command: tuple[str, ...]) -> None:
+        """Run a hook in a container; that it fails is said, and no reason to stay."""
+        if not command:
+            return
+        try:
+            code, output = self._engine.run_command(id_, command, self._target.drain_timeout_s)
+        except EngineRefused as error:
+            code, output = -1, str(error)
+        if code != 0:
+            said = output.strip()[-400:]
+            self._log.warning("drain.failed", container=id_, code=code, output=said)
 
     def _turn(
         self, deployment: Deployment, goal: Goal, seen: Seen, cause: str, *, critical: bool
