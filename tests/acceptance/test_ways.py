@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
@@ -114,62 +113,6 @@ def test_a_stopped_target_is_rebuilt_and_not_started(panel: Panel) -> None:
     container.start()
     until(panel.healthy, "it starts")
     assert panel.built_in() == ["billing", "mail"]
-
-
-def falls_over_later(panel: Panel) -> None:
-    """Commit a module that is healthy at first, and ends the process soon after."""
-    source = (
-        "import os, threading\n\n\ndef start(routes):\n"
-        "    threading.Timer(4.0, os._exit, [3]).start()\n"
-    )
-    panel.repository.commit({"backend/modules/falls_over.py": source})
-
-
-def test_a_target_that_falls_over_in_its_watch_window_gets_the_old_one_back(panel: Panel) -> None:
-    """Proven, then dead: container, tag and record of before are back, and it is not tried again."""
-    falls_over_later(panel)
-    panel.settings = {"target": {"backend": {"watch": "60s"}}}
-    panel.migrate_and_watch()
-    before, image = panel.container(), panel.client.images.get(panel.image).id
-    with panel.daemon() as daemon:
-        panel.install("falls-over")
-        daemon.wait_for("deployment.ended", result="succeeded")
-        ended = daemon.wait_for("deployment.ended", action="rollback")
-        assert ended["result"] == "rolled_back"
-        until(panel.healthy, "the old one serves")
-        daemon.wait_for("target.looked", decision="nothing")
-        assert panel.container().id == before.id
-        assert panel.client.images.get(panel.image).id == image
-        assert panel.container().attrs["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
-        assert [each.name for each in panel.containers()] == [panel.container_name]
-        assert len(panel.deployments()) == 2
-
-
-@pytest.mark.parametrize(
-    "moment",
-    [
-        {"event": "build.advanced"},
-        {"event": "step.done", "step": "create_canary"},
-        {"event": "step.done", "step": "create_successor"},
-        {"event": "step.done", "step": "stop_old"},
-        {"event": "step.done", "step": "start_successor"},
-        {"event": "step.done", "step": "rename"},
-    ],
-    ids=lambda moment: str(moment.get("step", moment["event"])),
-)
-def test_a_daemon_killed_on_the_way_is_gone_on_with(panel: Panel, moment: dict[str, Any]) -> None:
-    """SIGKILL at a step of a swap; the next start ends it: one container, as the table says."""
-    panel.migrate_and_watch()
-    panel.install("mail")
-    with panel.daemon() as daemon:
-        daemon.wait_for(**moment)
-        daemon.kill()
-    with panel.daemon() as daemon:
-        daemon.wait_for("deployment.ended", result="succeeded")
-        daemon.wait_for("container.retired")
-        assert panel.built_in() == ["billing", "mail"]
-    assert [each.name for each in panel.containers()] == [panel.container_name]
-    assert panel.container().attrs["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
 
 
 def test_sigterm_parks_a_replacement_and_leaves_the_target_serving(panel: Panel) -> None:
