@@ -264,6 +264,7 @@ def test_cut_off_from_the_start() -> None:
         raise DatabaseUnavailable("away")
 
     daemon.keeper.take = unreachable  # type: ignore[method-assign]
+    daemon.keeper.keep()
     daemon.lifecycle._first_things()
     for _ in range(2):
         daemon.lifecycle._tend({})
