@@ -8,7 +8,6 @@ import time
 from dataclasses import dataclass, field
 from typing import Self
 
-MOST = 20_000
 EVERY_S = 0.02
 
 
@@ -19,6 +18,8 @@ class Traffic:
     port: int
     path: str = "/modules"
     every_s: float = EVERY_S
+    #: In number; what runs for long has to say so.
+    most: int = 20_000
     answered: int = 0
     failed: int = 0
     longest_gap_s: float = 0.0
@@ -36,7 +37,7 @@ class Traffic:
         self._thread.join()
 
     def _run(self) -> None:
-        for _ in range(MOST):
+        for _ in range(self.most):
             if self._done.wait(self.every_s):
                 return
             wrong = self._ask()

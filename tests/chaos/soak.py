@@ -208,7 +208,7 @@ def test_soak(trio: Trio, postgres: Postgres) -> None:
     storm.daemons += [member.daemon for member in trio.members]
     sizes, retried, calms = [], 0, []
     end_s = time.monotonic() + MINUTES * 60
-    with Traffic(trio.panel.port) as traffic:
+    with Traffic(trio.panel.port, every_s=0.05, most=int(MINUTES * 60 * 40)) as traffic:
         while time.monotonic() < end_s:
             _rage(writer, storm, dice)
             took_s, retries = _calm(trio)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from refitd.core.deployment import Wake
 from refitd.core.target import Timing
 from refitd.errors import DatabaseUnavailable
 from refitd.shell.listen import Listener, ListenerState
@@ -97,6 +98,27 @@ def test_notification() -> None:
     post.listener.run()
 
     assert post.pokes == ["reconnect", "notify"]
+
+
+def test_handler_that_fails() -> None:
+    """L10: of a burst in one packet, whose handling fails, nothing is lost: the thread that was to
+    handle it ends, and the one in its place listens anew and looks."""
+    post = Post([("refitd", "")] * 5)
+    poke, failures = post.listener._poke, ["of the handler"]
+
+    def failing(wake: Wake) -> None:
+        if wake == "notify" and failures:
+            raise RuntimeError(failures.pop())
+        poke(wake)
+
+    post.listener._poke = failing
+    with pytest.raises(RuntimeError, match="of the handler"):
+        post.listener.run()
+    assert post.pokes == ["reconnect"]
+    post.listener.run()
+
+    assert post.pokes == ["reconnect", "reconnect"]
+    assert post.ear.opened == 2
 
 
 def test_resignation() -> None:

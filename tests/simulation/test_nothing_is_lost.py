@@ -52,7 +52,8 @@ who = st.sampled_from(NAMES)
 
 
 class History(RuleBasedStateMachine):
-    """What may happen to a panel in a bad week."""
+    """D8: whatever may happen to a panel in a bad week, and in whichever order, what was last
+    committed is what was last applied."""
 
     @initialize(seed=st.integers(0, 2**16), build_s=st.sampled_from((0.5, 4.0, 20.0)))
     def begin(self, seed: int, build_s: float) -> None:

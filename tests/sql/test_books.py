@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
 import time
+from pathlib import Path
 from statistics import median
 from typing import LiteralString
 
@@ -294,3 +296,41 @@ def test_cost(panel: Panel) -> None:
     for name in writes:
         print(f"{name}: {free[name]:.2f} ms unwatched, {watched[name]:.2f} ms watched")
         assert watched[name] - free[name] < 5
+
+
+def test_throughput(panel: Panel, postgres: Postgres, tmp_path: Path) -> None:
+    """T7: what eight clients at once get done in two seconds, watched and not, by writes that mean
+    nothing and by toggles, of which each notifies: each write takes less than 20 ms longer."""
+    panel.sql("insert into modules select 'm' || n, '', true, true from generate_series(1, 200) n")
+
+    clients = 8
+
+    def per_second(change: str) -> float:
+        script = tmp_path / "script.sql"
+        script.write_text(
+            f"\\set n random(1, 200)\nupdate modules set {change} where id = 'm' || :n;\n"
+        )
+        done = subprocess.run(
+            [
+                *(
+                    postgres.program("pgbench"),
+                    "--no-vacuum",
+                    f"--client={clients}",
+                    "--jobs=2",
+                    "--time=2",
+                ),
+                *("--protocol=prepared", f"--file={script}", panel.dsn),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return float(re.findall(r"^tps = ([0-9.]+)", done.stdout, re.MULTILINE)[0])
+
+    meaningless, toggle = "title = title || 'x'", "enabled = not enabled"
+    watched = {change: per_second(change) for change in (meaningless, toggle)}
+    panel.sql("select refitd.unwatch('modules')")
+    free = {change: per_second(change) for change in (meaningless, toggle)}
+    for change, pace in watched.items():
+        print(f"{change}: {free[change]:.0f} a second unwatched, {pace:.0f} watched")
+        assert clients / pace - clients / free[change] < 0.020
