@@ -23,6 +23,7 @@ from rig.engine import Engine
 from rig.git import GitServer, Repository
 from rig.postgres import Clusters, Postgres
 from rig.sshd import SshServer
+from tests.acceptance.panel import LAYERS
 
 # Two cores build images beside the examples: none of these has a time limit of its own.
 settings.register_profile("refitd", deadline=None)
@@ -66,6 +67,9 @@ def base_image(
     yield tag
     if not engine.private:
         docker_client.images.remove(tag)
+        for layers in docker_client.images.list(name=LAYERS):
+            for each in layers.tags:
+                docker_client.images.remove(each)
 
 
 @pytest.fixture(scope="session")

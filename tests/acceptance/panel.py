@@ -21,13 +21,17 @@ from typing import Any
 import docker
 import psycopg
 from docker.models.containers import Container
+from docker.models.images import Image
 from psycopg.rows import dict_row
 
 from rig import ports
+from rig.base_image import has
 from rig.git import Repository
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 90.0
+#: The engine removes the layers of an image with it, and would build them anew for each test.
+LAYERS = "refitd-rig/backend-layers"
 Event = dict[str, Any]
 
 
@@ -213,9 +217,15 @@ class Panel:
         for image in self.client.images.list():
             for tag in image.tags:
                 if tag.startswith(f"{self.name}-"):
+                    self._keep_layers(image, "git" if ":refitd-" in tag else "tar")
                     self.client.images.remove(tag, force=True)
         for network in self.client.networks.list(names=[self.name]):
             network.remove()
+
+    def _keep_layers(self, image: Image, context: str) -> None:
+        """One image a kind of context, so that the next panel's build finds its layers."""
+        if not has(self.client, f"{LAYERS}:{context}"):
+            image.tag(LAYERS, context)
 
 
 class Daemon:
@@ -320,12 +330,17 @@ def matches(said: Event, event: str, facts: Mapping[str, object]) -> bool:
     return said.get("event") == event and all(said.get(key) == facts[key] for key in facts)
 
 
-def until(condition: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> None:
+def until(
+    condition: Callable[[], bool],
+    what: str,
+    timeout_s: float = PATIENCE_S,
+    every_s: float = 0.05,
+) -> None:
     """Wait for something that has no signal of its own: another program's state."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}"
-        time.sleep(0.05)
+        time.sleep(every_s)
 
 
 def merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

@@ -83,6 +83,7 @@ class Cell:
                 lambda: held.arrived or not self.scene.unlike(panel, before),
                 f"{self}: the call, or the end",
                 CALM_S,
+                every_s=0.2,
             )
             if not held.arrived:
                 return None
@@ -108,7 +109,7 @@ class Cell:
             return not found[0]
 
         try:
-            until(over, f"{self}: the end", CALM_S)
+            until(over, f"{self}: the end", CALM_S, every_s=0.2)
         except AssertionError as late:
             raise AssertionError(f"{late}: {found[0]}\n{stage.daemon.story()}") from None
 
