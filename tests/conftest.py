@@ -86,10 +86,15 @@ def clusters() -> Iterator[Clusters]:
         yield clusters
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Tests that do not ask for a version of Postgres take the newest, or this one."""
+    parser.addoption("--postgres", choices=(18, 15), default=18, type=int, help="version")
+
+
 @pytest.fixture(scope="session")
-def postgres(clusters: Clusters) -> Postgres:
+def postgres(clusters: Clusters, pytestconfig: pytest.Config) -> Postgres:
     """A cluster, which containers reach by `postgres.dsn(name, host=engine.gateway())`."""
-    return clusters.of(18)
+    return clusters.of(pytestconfig.getoption("--postgres"))
 
 
 @pytest.fixture
