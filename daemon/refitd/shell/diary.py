@@ -1,0 +1,84 @@
+"""The row of the deployment that is being pursued, and how much its being written is worth.
+
+Outside a critical section everything: what cannot be written ends the pursuit at a safe step.
+Inside one nothing serves, and the journal must not be the reason for an outage: a write is given no
+more than a moment, it may fail, and once Postgres did not answer it is not asked again until that
+is over. A lease that is lost ends the pursuit in any case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+from refitd.core.deployment import Amendment, Deployment, StepRecord
+from refitd.core.goal import Goal
+from refitd.errors import DatabaseError, LeaseLost, RefitdError
+from refitd.ports import Journal, Log
+from refitd.shell.reading import Reading
+
+
+class Diary:
+    """What is written down of one pursuit. All raise `LeaseLost`, and outside a critical section
+    what `Journal` raises."""
+
+    def __init__(
+        self, journal: Journal, deployment: Deployment, reading: Reading, log: Log
+    ) -> None:
+        self._journal, self._deployment, self._reading = journal, deployment, reading
+        #: Bound to the deployment and its epoch.
+        self.log = log
+        #: Whether the pursuit is in a critical section.
+        self.inside = False
+        self._mute = False
+
+    def turn_page(self, *, inside: bool) -> None:
+        """A new look was taken: that there was no answer counts as long as the section lasts."""
+        self.inside = inside
+        self._mute = self._mute and inside
+
+    def amend(self, amendment: Amendment) -> None:
+        self._write(lambda: self._journal.amend(self._deployment, amendment))
+
+    def note(self, goal: Goal) -> Goal:
+        """What leaves no trace in the engine; answers the goal."""
+        self.amend(Amendment(goal=goal.to_json()))
+        return goal
+
+    def add_step(self, step: StepRecord) -> None:
+        self._write(lambda: self._journal.add_step(self._deployment, step))
+
+    def add_log(self, lines: Sequence[str]) -> None:
+        self._write(lambda: self._journal.add_log(self._deployment, lines))
+
+    def note_enabled(self, *, proving: bool) -> None:
+        """Just before a start: what the backend is about to read, as the table says now.
+
+        The run key is that of what is being proven: what the old one reads when it is put back
+        must not be barred in its place. Where the table cannot be read, the last reading stands.
+        """
+        if self._mute:
+            return
+        try:
+            with self._patience():
+                self._journal.amend(self._deployment, self._reading.take(proving=proving))
+        except DatabaseError as error:
+            self._mute = True
+            self.log.warning("enabled.unread", error=str(error))
+
+    def _write(self, write: Callable[[], None]) -> None:
+        if self.inside and self._mute:
+            return
+        try:
+            with self._patience():
+                write()
+        except LeaseLost:
+            raise  # what is left to be done is another's by now
+        except RefitdError as error:
+            if not self.inside:
+                raise
+            self._mute = isinstance(error, DatabaseError)
+            self.log.warning("journal.unwritten", error=str(error))
+
+    def _patience(self) -> AbstractContextManager[None]:
+        return self._journal.briefly() if self.inside else nullcontext()
