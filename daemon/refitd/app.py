@@ -50,6 +50,7 @@ from refitd.shell.reading import Reading
 from refitd.shell.reconcile import Reconciler
 from refitd.shell.rescue import rescue
 from refitd.shell.tenure import Tenure
+from refitd.shell.tidying import Tidying
 from refitd.shell.worker import Worker
 
 
@@ -82,7 +83,17 @@ class _House:
         port = target.health.http.port if target.health.http else target.health.tcp_port
         meter = OutageMeter(prober, self.clock, port)
         timing, metrics = self.settings.timing, self.metrics
-        conclusion = Conclusion(engine, journal, tenure, metrics, log, target, timing)
+        tidying = Tidying(engine, journal, tenure, log, target)
+        conclusion = Conclusion(
+            engine=engine,
+            journal=journal,
+            tenure=tenure,
+            metrics=metrics,
+            log=log,
+            target=target,
+            timing=timing,
+            tidying=tidying,
+        )
         reading, interruptions = Reading(journal, target.name), Interruptions()
         driver = Driver(
             engine=engine,
@@ -121,6 +132,7 @@ class _House:
             tenure=tenure,
             deployer=deployer,
             conclusion=conclusion,
+            tidying=tidying,
             metrics=metrics,
             log=log,
             interruptions=interruptions,

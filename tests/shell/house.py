@@ -27,6 +27,7 @@ from refitd.shell.outage import OutageMeter
 from refitd.shell.reading import Reading
 from refitd.shell.reconcile import Looked, Reconciler
 from refitd.shell.tenure import Tenure
+from refitd.shell.tidying import Tidying
 from tests.contracts.memory_journal import MemoryDatabase, MemoryJournal
 from tests.contracts.model_engine import Behaviour, ModelEngine
 from tests.shell.fakes import FakeClock, FakeGit, FakeLog, FakeMetrics, FakeProber, MortalEngine
@@ -68,7 +69,17 @@ def furnish(  # noqa: PLR0913 - the wiring, by keyword
     engine, log = HeldEngine(engine, tenure), Audit(log, Epoch(tenure))
     cloner = Cloner(engine, target, instance)
     meter = OutageMeter(prober, clock)
-    conclusion = Conclusion(engine, journal, tenure, metrics, log, target, timing)
+    tidying = Tidying(engine, journal, tenure, log, target)
+    conclusion = Conclusion(
+        engine=engine,
+        journal=journal,
+        tenure=tenure,
+        metrics=metrics,
+        log=log,
+        target=target,
+        timing=timing,
+        tidying=tidying,
+    )
     reading, interruptions = Reading(journal, target.name), Interruptions()
     driver = Driver(
         engine=engine,
@@ -107,6 +118,7 @@ def furnish(  # noqa: PLR0913 - the wiring, by keyword
         tenure=tenure,
         deployer=deployer,
         conclusion=conclusion,
+        tidying=tidying,
         metrics=metrics,
         log=log,
         interruptions=interruptions,

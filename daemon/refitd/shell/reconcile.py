@@ -38,6 +38,7 @@ from refitd.shell.conclude import Conclusion
 from refitd.shell.deploy import Deployer
 from refitd.shell.interruptions import Interruptions
 from refitd.shell.tenure import Tenure
+from refitd.shell.tidying import Tidying
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,15 @@ class Reconciler:
         tenure: Tenure,
         deployer: Deployer,
         conclusion: Conclusion,
+        tidying: Tidying,
         metrics: Metrics,
         log: Log,
         interruptions: Interruptions,
     ) -> None:
         self.target = target
         self._engine, self._git, self._journal = engine, git, journal
-        self._tenure, self._deployer, self._conclusion = tenure, deployer, conclusion
+        self._tenure, self._deployer = tenure, deployer
+        self._conclusion, self._tidying = conclusion, tidying
         self._metrics, self._log = metrics, log
         self._said, self._source_problem = "", ""
         self._strays: frozenset[str] = frozenset()
@@ -204,9 +207,9 @@ class Reconciler:
                 why = f"the new container fell over within its watch window: {cause}"
                 return self._deployer.roll_back(retiree.deployment_id, why, wake)
             if retiree.due_at <= snapshot.at:
-                self._conclusion.retire(retiree)
+                self._tidying.retire(retiree)
             elif watched and container is not None and container.runs and not snapshot.paused:
-                self._conclusion.keep_down(retiree)
+                self._tidying.keep_down(retiree)
         return None
 
     def _serve_switches(self, snapshot: Snapshot) -> Snapshot:
@@ -237,7 +240,7 @@ class Reconciler:
             for request in snapshot.requests:
                 self._close(request, decision)
         if not snapshot.paused:
-            self._strays = self._conclusion.sweep(snapshot, self._strays)
+            self._strays = self._tidying.sweep(snapshot, self._strays)
         problems = [text for text in (decision.problem, self._source_problem) if text]
         problems += [refusal.reason for refusal in want.desired.refused]
         self._journal.set_problem(self.target.name, "; ".join(problems) or None)
