@@ -18,6 +18,8 @@ class Traffic:
     port: int
     path: str = "/modules"
     every_s: float = EVERY_S
+    #: One that waits for an answer counts no other: short, where the gap is to be told exactly.
+    timeout_s: float = 2.0
     #: In number; what runs for long has to say so.
     most: int = 20_000
     answered: int = 0
@@ -51,7 +53,7 @@ class Traffic:
                 self.failures.append(wrong)
 
     def _ask(self) -> str | None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout_s)
         try:
             connection.request("GET", self.path)
             status = connection.getresponse().status

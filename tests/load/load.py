@@ -8,15 +8,14 @@ restart`, and `docker compose up --force-recreate`. The tables are printed.
 from __future__ import annotations
 
 import json
-import math
 import os
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,12 +27,21 @@ from rig import ports
 from rig.base_image import debian_image
 from tests.acceptance.panel import Daemon, Event, Panel, until
 from tests.acceptance.traffic import Traffic
-from tests.load.ways import IMAGE, PACKAGES, PROXIES, Request, ways
+from tests.load.ways import (
+    IMAGE,
+    PACKAGES,
+    PROXIES,
+    Caller,
+    Request,
+    ways,
+)
 from tests.matrix.scenes import OVERLAP, on_a_network
 
 TIMES = 10
-#: Requests a second, straight to the name and by each proxy.
-RATES = {"by name": 250.0} | dict.fromkeys(PROXIES, 40.0)
+#: A module that nobody asks anything of.
+TOGGLED = "audit"
+#: Longer than it takes to find that an address is dead: the engine gives it to the next container.
+WATCH = "4s"
 QUICK = {"look_quiet": "50ms", "quiet": "100ms"}
 
 
@@ -41,10 +49,14 @@ QUICK = {"look_quiet": "50ms", "quiet": "100ms"}
 def busy(panel: Panel, docker_client: docker.DockerClient) -> Panel:
     """A panel whose backend may run twice, on a network, with the proxies' image at hand."""
     debian_image(docker_client, IMAGE, PACKAGES)
+    panel.container().remove(force=True)
+    panel.install(TOGGLED)
+    panel.build_first_image(f"{TOGGLED},billing")
+    panel.start_backend()
     on_a_network(panel)
     panel.settings = {
         "timing": QUICK,
-        "target": {"backend": {**OVERLAP, "watch": "1s", "keep_images": 3}},
+        "target": {"backend": {**OVERLAP, "drain": "2s", "watch": WATCH, "keep_images": 3}},
     }
     panel.migrate_and_watch()
     return panel
@@ -54,34 +66,60 @@ def busy(panel: Panel, docker_client: docker.DockerClient) -> Panel:
 def test_overlap(busy: Panel, docker_client: docker.DockerClient) -> None:
     """Ten rebuilds and ten toggles: no request fails through a proxy that tries a refused connect
     again; by name, at 250 a second, at most one a replacement in the median, and never above 3."""
-    windows: list[tuple[str, float, float]] = []
+    callers = {"by name": Caller(250.0), **dict.fromkeys(PROXIES, Caller(25.0))}
+    failed = _failed_in_overlap(busy, docker_client, callers)
+    for name in PROXIES:
+        assert not any(failed[name]), name
+    by_name = [len(each) for each in failed["by name"]]
+    assert statistics.median(by_name) <= 1
+    assert max(by_name) <= 3
+
+
+@pytest.mark.timeout(1800)
+def test_other_callers(busy: Panel, docker_client: docker.DockerClient) -> None:
+    """The engine gives out an address for some 30 ms after nobody answers there. Who would wait
+    5 s for it gets its answer late; who gives up after 300 ms, its second address untried, loses
+    that request. That is all: none is refused, cut off, or answered wrongly."""
+    callers = {
+        "by name, 5 s an address": Caller(50.0, connect_s=5.0, in_all_s=30.0),
+        "by name, 300 ms in all": Caller(250.0, in_all_s=0.3),
+    }
+    failed = _failed_in_overlap(busy, docker_client, callers)
+    assert not any(failed["by name, 5 s an address"])
+    hasty = {each for those in failed["by name, 300 ms in all"] for each in those}
+    assert hasty <= {"TimeoutError: timed out"}
+
+
+def _failed_in_overlap(
+    busy: Panel, client: docker.DockerClient, callers: dict[str, Caller]
+) -> dict[str, list[list[str]]]:
+    """For each caller and replacement, what went wrong; prints the table."""
+    windows: list[tuple[float, float]] = []
     with (
         busy.daemon() as daemon,
-        ways(docker_client, busy.name, f"{busy.name}-net", RATES) as callers,
+        ways(client, busy.name, f"{busy.name}-net", callers) as calling,
     ):
         daemon.wait_for("target.adopted")
         for n in range(TIMES):
-            _change(daemon, windows, partial(_install_or_not, busy, n))
-            _change(daemon, windows, partial(busy.switch, "billing", on=n % 2 == 1))
-        requests = {way.name: way.stop() for way in callers}
+            windows.append(_change(daemon, partial(_install_or_not, busy, n)))
+            windows.append(_change(daemon, partial(busy.switch, TOGGLED, on=n % 2 == 1)))
+        requests = {way.name: way.stop() for way in calling}
     print(f"\n{len(windows)} replacements in overlap\n")
-    print("| way | requests | failed | failed a replacement: median, most | longest gap, ms |")
+    print("| way | requests | failed | failed a replacement: median, most | longer than 1 s |")
     print("|---|---|---|---|---|")
     failed = {}
     for name, made in requests.items():
-        failed[name] = [_failed(made, began_s, ended_s) for _, began_s, ended_s in windows]
-        all_failed = [each for each in made if each.failure]
+        failed[name] = [_failed(made, *window) for window in windows]
+        numbers = [len(each) for each in failed[name]]
         print(
-            f"| {name} | {len(made)} | {len(all_failed)} | {statistics.median(failed[name]):g},"
-            f" {max(failed[name])} | {_longest_gap_s(made) * 1000:.0f} |"
+            f"| {name} | {len(made)} | {sum(bool(each.failure) for each in made)}"
+            f" | {statistics.median(numbers):g}, {max(numbers)}"
+            f" | {sum(each.took_s > 1.0 for each in made)} |"
         )
-        for each in all_failed[:10]:
-            print(f"    {each.failure}", file=sys.stderr)
+        for failure, times in Counter(each.failure for each in made if each.failure).most_common():
+            print(f"    {times} x {failure}")
     assert len(windows) == 2 * TIMES
-    for name in PROXIES:
-        assert not [each for each in requests[name] if each.failure], name
-    assert statistics.median(failed["by name"]) <= 1
-    assert max(failed["by name"]) <= 3
+    return failed
 
 
 @pytest.mark.timeout(1800)
@@ -95,7 +133,7 @@ def test_swap(panel: Panel, tmp_path: Path) -> None:
     gaps: dict[str, list[Traffic]] = {}
 
     def note(name: str, port: int, act: Callable[[], object]) -> None:
-        with Traffic(port, every_s=0.01) as traffic:
+        with Traffic(port, every_s=0.01, timeout_s=0.1) as traffic:
             act()
             answered = traffic.answered
             until(lambda: traffic.answered > answered + 20, "it answers again")
@@ -121,14 +159,13 @@ def test_swap(panel: Panel, tmp_path: Path) -> None:
     )
 
 
-def _change(
-    daemon: Daemon, windows: list[tuple[str, float, float]], write: Callable[[], None]
-) -> None:
+def _change(daemon: Daemon, write: Callable[[], None]) -> tuple[float, float]:
+    """From when to when it lasted, up to where the old one is gone for good."""
     write()
     opened = daemon.wait_for("deployment.opened")
-    ended = daemon.wait_for("deployment.ended", result="succeeded")
-    daemon.wait_for("container.retired")
-    windows.append((str(ended["action"]), _moment_s(opened), _moment_s(ended) + 1.0))
+    daemon.wait_for("deployment.ended", result="succeeded")
+    retired = daemon.wait_for("container.retired")
+    return _moment_s(opened), _moment_s(retired)
 
 
 def _install_or_not(panel: Panel, n: int) -> None:
@@ -222,14 +259,8 @@ def _until_healthy(container: Container) -> None:
     until(healthy, f"{container.name} is healthy")
 
 
-def _failed(made: Sequence[Request], began_s: float, ended_s: float) -> int:
-    return sum(bool(each.failure) and began_s <= each.began_s < ended_s for each in made)
-
-
-def _longest_gap_s(made: Sequence[Request]) -> float:
-    """Between two answers."""
-    answered = sorted(each.ended_s for each in made if not each.failure)
-    return max((later - earlier for earlier, later in pairwise(answered)), default=math.inf)
+def _failed(made: Sequence[Request], began_s: float, ended_s: float) -> list[str]:
+    return [each.failure for each in made if each.failure and began_s <= each.began_s < ended_s]
 
 
 def _median_gap_s(rounds: Sequence[Traffic]) -> float:

@@ -1,5 +1,7 @@
 """The ways on which requests reach the target: straight to its name, and through three proxies.
 
+Who calls by name looks it up for each request, and tries the addresses that it gets in turn.
+
 Each proxy is the real one of Debian 12, in a container on the target's network, and finds the
 target by Docker's DNS (127.0.0.11), whose answers it keeps for a second at most. Each tries again
 where a connect is refused, and only there: what a backend has begun to answer is not asked twice.
@@ -73,7 +75,6 @@ _CADDY = """\
       name api
       port 8080
       refresh 1s
-      resolvers 127.0.0.11
     }
     lb_try_duration 3s
     lb_try_interval 50ms
@@ -91,12 +92,26 @@ PROXIES = {
 
 
 @dataclass(frozen=True)
+class Caller:
+    """How often it calls, and how long it tries to connect: to each address, and to all."""
+
+    per_second: float
+    connect_s: float = 0.3
+    in_all_s: float = 5.0
+
+
+@dataclass(frozen=True)
 class Request:
     """One request; times are the machine's clock, as they are in the daemon's log."""
 
     began_s: float
     ended_s: float
     failure: str
+
+    @property
+    def took_s(self) -> float:
+        """With all it waited for."""
+        return self.ended_s - self.began_s
 
 
 class Way:
@@ -114,9 +129,9 @@ class Way:
 
 @contextmanager
 def ways(
-    client: docker.DockerClient, prefix: str, network: str, rates: dict[str, float]
+    client: docker.DockerClient, prefix: str, network: str, callers: dict[str, Caller]
 ) -> Iterator[Sequence[Way]]:
-    """Callers by all of these ways, at their rates (requests a second), for as long as it lasts."""
+    """Callers by all of these ways, for as long as it lasts."""
     with ExitStack() as stack:
 
         def run(name: str, command: Sequence[str], **environment: str) -> Container:
@@ -134,11 +149,12 @@ def ways(
         for name, (configuration, command) in PROXIES.items():
             script = f'printf "%s" "$CONF" > /tmp/conf && exec {command}'
             run(name, ["sh", "-c", script], CONF=configuration)
-        callers = []
-        for name, per_second in rates.items():
+        found: list[Way] = []
+        for name, how in callers.items():
             host, port = (f"{prefix}-{name}", 80) if name in PROXIES else ("api", 8080)
             words = ["sh", "-c", 'exec python3 -c "$CALLER" "$@"', "sh"]
-            words += [host, str(port), str(per_second), PATH]
-            caller = run(f"caller-{name}", words, CALLER=CALLER.read_text())
-            callers.append(Way(name, caller))
-        yield callers
+            words += [host, str(port), str(how.per_second), PATH]
+            words += [str(how.connect_s), str(how.in_all_s)]
+            caller = run(f"caller-{len(found)}", words, CALLER=CALLER.read_text())
+            found.append(Way(name, caller))
+        yield found
