@@ -78,7 +78,8 @@ class _House:
         self, target: Target, journal: PgJournal, tenure: Tenure, log: Log
     ) -> Reconciler:
         git, prober = DulwichGit(), NetworkProber()
-        engine = HeldEngine(self.engine, tenure)
+        interruptions = Interruptions()
+        engine = HeldEngine(interruptions.noted_of(self.engine), tenure)
         cloner = Cloner(engine, target, self.instance)
         port = target.health.http.port if target.health.http else target.health.tcp_port
         meter = OutageMeter(prober, self.clock, port)
@@ -94,7 +95,7 @@ class _House:
             timing=timing,
             tidying=tidying,
         )
-        reading, interruptions = Reading(journal, target.name), Interruptions()
+        reading = Reading(journal, target.name)
         driver = Driver(
             engine=engine,
             journal=journal,
@@ -122,7 +123,6 @@ class _House:
             own_container=own_container_id(),
             cancel_limit=timing.cancel_limit,
             stopping=self.stopping.is_set,
-            interruptions=interruptions,
         )
         return Reconciler(
             target=target,

@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
+from refitd.core.container import Container
 from refitd.core.target import HttpProbe, Source
 from refitd.errors import EngineUnavailable, RefitdError
 from tests.contracts.memory_journal import MemoryDatabase
 from tests.contracts.model_engine import ModelEngine
+
+Moment = Literal["before", "after"]
 
 
 class Killed(BaseException):
@@ -263,16 +266,18 @@ class MortalEngine(ModelEngine):
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock.now_s)
         self.count = 0
-        self.kill_at: tuple[int, Literal["before", "after"]] | None = None
+        self.kill_at: tuple[int, Moment] | None = None
         self.victim: Literal["daemon", "engine"] = "daemon"
         self.dead = False
         #: Called with (name, arguments) before each changing call.
         self.spy: Callable[[str, tuple[str, ...]], None] = lambda _name, _args: None
+        #: Called before and after each changing call, which it may make fail.
+        self.fate: Callable[[Moment], None] = lambda _when: None
 
     def arm(
         self,
         at: int,
-        when: Literal["before", "after"],
+        when: Moment,
         victim: Literal["daemon", "engine"] = "daemon",
     ) -> None:
         """The `at`-th changing call from now on is the last one of this life."""
@@ -281,6 +286,15 @@ class MortalEngine(ModelEngine):
     def revive(self) -> None:
         """A new daemon comes."""
         self.dead, self.kill_at = False, None
+
+    def unobserved(self) -> tuple[Container, ...]:
+        """Every container, whether or not there is a daemon to look."""
+        return tuple(self._seen(id_) for id_ in self._containers)
+
+    def kill(self) -> NoReturn:
+        """The daemon, in the middle of the call."""
+        self.dead = True
+        raise Killed
 
     @contextmanager
     def _call(self, name: str, *args: str) -> Iterator[None]:
@@ -293,16 +307,17 @@ class MortalEngine(ModelEngine):
         self.count += 1
         self.spy(name, args)
         self._die("before")
+        self.fate("before")
         with super()._call(name, *args):
             yield
         self._die("after")
+        self.fate("after")
 
-    def _die(self, when: Literal["before", "after"]) -> None:
+    def _die(self, when: Moment) -> None:
         if self.kill_at != (self.count, when):
             return
         if self.victim == "daemon":
-            self.dead = True
-            raise Killed
+            self.kill()
         self.kill_at = None
         self.die()
         raise EngineUnavailable("the model was killed, and is back")

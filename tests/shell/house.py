@@ -66,7 +66,8 @@ def furnish(  # noqa: PLR0913 - the wiring, by keyword
     stopping: threading.Event,
 ) -> Reconciler:
     """All that looks and acts for one target."""
-    engine, log = HeldEngine(engine, tenure), Audit(log, Epoch(tenure))
+    interruptions = Interruptions()
+    engine, log = HeldEngine(interruptions.noted_of(engine), tenure), Audit(log, Epoch(tenure))
     cloner = Cloner(engine, target, instance)
     meter = OutageMeter(prober, clock)
     tidying = Tidying(engine, journal, tenure, log, target)
@@ -80,7 +81,7 @@ def furnish(  # noqa: PLR0913 - the wiring, by keyword
         timing=timing,
         tidying=tidying,
     )
-    reading, interruptions = Reading(journal, target.name), Interruptions()
+    reading = Reading(journal, target.name)
     driver = Driver(
         engine=engine,
         journal=journal,
@@ -108,7 +109,6 @@ def furnish(  # noqa: PLR0913 - the wiring, by keyword
         own_container=None,
         cancel_limit=timing.cancel_limit,
         stopping=stopping.is_set,
-        interruptions=interruptions,
     )
     return Reconciler(
         target=target,

@@ -50,11 +50,17 @@ def bad_canary() -> House:
     return house
 
 
-def bad_successor() -> House:
-    """No canary may run, so that the successor shows it, and the old one must come back."""
-    house = House(replace(TARGET, canary=False))
+def bare_swap(policy: str = "always") -> House:
+    """A swap for which no canary may run."""
+    house = House(replace(TARGET, canary=False), policy=policy)
     house.settle()
     house.write(BILLING, CRM, MAIL)
+    return house
+
+
+def bad_successor() -> House:
+    """No canary may run, so that the successor shows it, and the old one must come back."""
+    house = bare_swap()
     house.engine.script_builds(*[Build(behaviour=BAD)] * 3)
     return house
 

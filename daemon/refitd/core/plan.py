@@ -131,14 +131,14 @@ def _act(  # noqa: PLR0911 - one answer a case, in order of weight
     run_barred = None if retry else _barred(want, record.build_key, snapshot, proofs_only=True)
     if toggled and not run_barred:
         return Restart(f"switched on or off: {_list(toggled)}", retry)
-    barred = build_barred or (run_barred if toggled else None)
-    if barred:
-        return Nothing(f"not tried again: {barred.cause}", barred.cause)
-    if record.started_at != container.started_at:
+    if record.started_at != container.started_at and not toggled:
         return Adopt(
             replace(record, started_at=container.started_at),
             "it was started anew by somebody else; what it reads is unchanged",
         )
+    barred = build_barred or (run_barred if toggled else None)
+    if barred:
+        return Nothing(f"not tried again: {barred.cause}", barred.cause)
     return Nothing("in step")
 
 

@@ -19,7 +19,6 @@ from refitd.errors import (
     BuildCancelled,
     BuildFailed,
     EngineError,
-    EngineUnavailable,
     RefitdError,
     ReplacementRefused,
     SourceError,
@@ -28,7 +27,6 @@ from refitd.ports import Engine, Journal, Log
 from refitd.shell.assembly import Assembly
 from refitd.shell.conclude import Conclusion
 from refitd.shell.drive import Driver, Parked
-from refitd.shell.interruptions import Interruptions
 from refitd.shell.outage import OutageMeter
 from refitd.shell.reading import Reading
 from refitd.shell.tenure import Tenure
@@ -54,14 +52,13 @@ class Deployer:
         own_container: str | None,
         cancel_limit: int,
         stopping: Callable[[], bool],
-        interruptions: Interruptions,
     ) -> None:
         self._target, self._engine, self._journal = target, engine, journal
         self._tenure, self._assembly, self._driver = tenure, assembly, driver
         self._meter, self._conclusion, self._reading = meter, conclusion, reading
         self._log = log
         self._vetting = Vetting(target, engine, journal, own_container)
-        self._stopping, self._interruptions = stopping, interruptions
+        self._stopping = stopping
         self._cancel_limit, self._cancels = cancel_limit, 0
 
     def deploy(
@@ -85,8 +82,6 @@ class Deployer:
                 raise parked from error
             self._withdraw(deployment, error)
         except (BuildFailed, SourceError, ReplacementRefused, EngineError) as error:
-            if isinstance(error, EngineUnavailable):
-                self._interruptions.engine_was_away()
             if self._is_under_way(deployment):
                 raise
             self._cancels = 0

@@ -154,7 +154,6 @@ class Driver:
             goal = self._after_refusal(diary, goal, step, refused)
         except EngineUnavailable as unavailable:
             error = str(unavailable)
-            self._observer.engine_was_away()
             self._pause(self._target.health.interval_s)
             goal = self._after_silence(diary, goal, step, unavailable)
         took_s = round(self._clock.now_s() - began_s, 3)

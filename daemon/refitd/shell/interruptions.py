@@ -4,16 +4,20 @@ An engine that is killed leaves its containers running. Started again (without `
 stops them, and counts that as a stop by hand: whoever has the policy `unless-stopped` stays down.
 So of a container that ended around the time at which the engine could not be reached, nothing can
 be concluded: it is to be started again, and proven again. That is borne a few times, so that one
-which ends whenever it is started does not go on for ever. One of these objects is shared by all who
-work on a target, since whoever finds the engine away may not be who looks next.
+which ends whenever it is started does not go on for ever. All who work on a target share one of
+these objects, and the engine that it lends them: whoever finds that away may not be who looks next.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, cast
 
 from refitd.core.container import Container
+from refitd.errors import EngineUnavailable
+from refitd.ports import Engine
 
 #: How often one container may be excused.
 PATIENCE = 3
@@ -26,6 +30,10 @@ class Interruptions:
         self._was_away = False
         self._down: set[str] = set()
         self._excused: Counter[str] = Counter()
+
+    def noted_of(self, engine: Engine) -> Engine:
+        """The same engine; that a call got no answer is noted here, whoever made it."""
+        return cast("Engine", _Noted(engine, self.engine_was_away))
 
     def engine_was_away(self) -> None:
         """It did not answer; or nobody can tell whether it was there."""
@@ -45,3 +53,23 @@ class Interruptions:
             self._down |= new
         self._was_away = False
         return frozenset(self._down)
+
+
+class _Noted:
+    """An engine, and who is to know that it did not answer."""
+
+    def __init__(self, engine: Engine, unanswered: Callable[[], None]) -> None:
+        self._engine, self._unanswered = engine, unanswered
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._engine, name)
+
+        @wraps(call)
+        def noted(*args: Any, **options: Any) -> Any:
+            try:
+                return call(*args, **options)
+            except EngineUnavailable:
+                self._unanswered()
+                raise
+
+        return noted

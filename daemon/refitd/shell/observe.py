@@ -17,7 +17,7 @@ from refitd.core.goal import Goal
 from refitd.core.proof import Verdict, Watch, judge, last_check
 from refitd.core.seen import Pair, Seen
 from refitd.core.target import Health, Target
-from refitd.errors import EngineRefused, EngineUnavailable, ReplacementRefused
+from refitd.errors import EngineRefused, ReplacementRefused
 from refitd.ports import Clock, Engine, Prober
 from refitd.shell.cloner import Cloner, Moves
 from refitd.shell.interruptions import Interruptions
@@ -68,24 +68,13 @@ class Observer:
         self._interruptions.engine_was_away()
         self._cloner.forget()
 
-    def engine_was_away(self) -> None:
-        """A call got no answer."""
-        self._interruptions.engine_was_away()
-
     def started(self, container_id: str) -> None:
         """It is asked to start, perhaps again: then its proof begins anew."""
         self._interruptions.started(container_id)
         self._watches.pop(container_id, None)
 
     def look(self, goal: Goal) -> Seen:
-        """Raises `EngineUnavailable`, which it remembers."""
-        try:
-            return self._look(goal)
-        except EngineUnavailable:
-            self.engine_was_away()
-            raise
-
-    def _look(self, goal: Goal) -> Seen:
+        """Raises `EngineUnavailable`."""
         seen = who_is_there(self._engine, self._target, goal)
         health = self._target.health
         # The probes in the settings are the target's; of others, Docker's word has to do.

@@ -14,12 +14,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from refitd.core import labels
 from refitd.core.container import Container
 from refitd.core.deployment import (
     Request,
     Snapshot,
     Wake,
 )
+from refitd.core.goal import Goal
 from refitd.core.plan import (
     Adopt,
     Decision,
@@ -32,7 +34,7 @@ from refitd.core.plan import (
 )
 from refitd.core.proof import fell_over
 from refitd.core.target import Target
-from refitd.errors import EngineUnavailable, SourceError
+from refitd.errors import SourceError
 from refitd.ports import Engine, Git, Journal, Log, Metrics
 from refitd.shell.conclude import Conclusion
 from refitd.shell.deploy import Deployer
@@ -88,19 +90,12 @@ class Reconciler:
     ) -> Looked:
         """Look once and act. `ripe` says whether a rebuild may follow now; `cancelled` is asked
         while building whether to go on with what is wanted."""
-        try:
-            return self._look(wake, ripe, cancelled)
-        except EngineUnavailable:
-            self._interruptions.engine_was_away()
-            raise
-
-    def _look(
-        self, wake: Wake, ripe: Callable[[Snapshot], bool], cancelled: Callable[[Wanted], bool]
-    ) -> Looked:
         self._tenure.check()
         self._metrics.looked(self.target.name, wake)
         snapshot = self._journal.snapshot(self.target.name)
         if snapshot.unfinished is not None and snapshot.unfinished.goal is not None:
+            goal = Goal.from_json(snapshot.unfinished.goal)
+            self._ran = goal.old_id if goal.old_state == "running" else None
             self._deployer.resume(snapshot.unfinished)
             went_on = Nothing("went on with what was left half done")
             return Looked(went_on, snapshot.unfinished.id, again=True)
@@ -180,14 +175,16 @@ class Reconciler:
         restart policy says so: see `shell.interruptions`."""
         if container is None:
             return False
-        interrupted = container.id in self._interruptions.among([container])
-        if not interrupted:
+        if container.id not in self._interruptions.among([container]):
             self._ran = container.id if container.runs else None
-        meant_to_run = container.restart_policy in ("always", "unless-stopped")
-        if not interrupted or container.id != self._ran or not meant_to_run or snapshot.paused:
             return False
+        # It ran at the last look, or has replaced since who did.
+        ran = self._ran in (container.id, container.labels.get(labels.REPLACES, container.id))
+        meant_to_run = container.restart_policy in ("always", "unless-stopped")
+        if not ran or not meant_to_run or snapshot.paused:
+            return False
+        self._engine.start(container.id)  # refused, it stays excused: the next look tries again
         self._interruptions.started(container.id)
-        self._engine.start(container.id)
         self._log.warning(
             "target.started_again",
             container=container.id,
