@@ -59,7 +59,7 @@ def main() -> None:
     """Until SIGTERM."""
     host, port, per_second, path, *limits_s = sys.argv[1:]
     over, pen = threading.Event(), threading.Lock()
-    signal.signal(signal.SIGTERM, lambda *_: over.set())
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     began_s = time.monotonic()
 
     def work(hand: int) -> None:
@@ -75,8 +75,8 @@ def main() -> None:
     hands = [threading.Thread(target=work, args=(hand,)) for hand in range(HANDS)]
     for each in hands:
         each.start()
-    while not over.wait(1.0):
-        pass
+    signal.sigwait({signal.SIGTERM})
+    over.set()
     for each in hands:
         each.join()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import chain, count, repeat
@@ -19,7 +20,7 @@ from refitd.shell import one_look
 from refitd.shell.cloner import Cloner
 from refitd.shell.foresight import plan
 from refitd.shell.keeper import Keeper
-from refitd.shell.lifecycle import Lifecycle
+from refitd.shell.lifecycle import Lifecycle, heeding_signals
 from refitd.shell.listen import Listener, ListenerState
 from refitd.shell.pulse import Pulse
 from refitd.shell.tenure import Tenure
@@ -111,6 +112,26 @@ def terminate() -> list[tuple[str, str]]:
     """As systemd does."""
     os.kill(os.getpid(), signal.SIGTERM)
     return []
+
+
+class Heard(threading.Event):
+    """Knows which thread has set it."""
+
+    by = 0
+
+    def set(self) -> None:
+        self.by = threading.get_ident()
+        super().set()
+
+
+def test_signal_while_the_event_is_held() -> None:
+    """The signal is heard in the middle of whatever the waiting thread does, which may hold the
+    lock of the very event that says so: it is set by another thread, and nobody waits for ever."""
+    stopping = Heard()
+    with heeding_signals(stopping):
+        signal.raise_signal(signal.SIGTERM)
+        assert stopping.wait(10)
+    assert stopping.by != threading.get_ident()
 
 
 def test_start_to_stop() -> None:

@@ -13,6 +13,7 @@ thread is started again.
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import threading
@@ -214,10 +215,16 @@ class Lifecycle:
 def heeding_signals(stopping: threading.Event) -> Iterator[None]:
     """SIGTERM and SIGINT set `stopping`; a second one ends the process at once."""
 
+    heard_before = False
+
     def heard(_signal: int, _frame: FrameType | None) -> None:
-        if stopping.is_set():
+        nonlocal heard_before
+        if heard_before:
             os._exit(FORCED)
-        stopping.set()
+        heard_before = True
+        # Not here: the thread that is interrupted may hold the event's own lock just now, as it
+        # does for a moment at each end of a wait, and would wait for itself for ever.
+        _thread.start_new_thread(stopping.set, ())
 
     before = {each: signal.signal(each, heard) for each in (signal.SIGTERM, signal.SIGINT)}
     try:
