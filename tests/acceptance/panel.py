@@ -277,7 +277,12 @@ class Daemon:
         """SIGTERM, and the exit code."""
         if self.process.poll() is None:
             self.process.terminate()
-        code = self.process.wait(timeout=60)
+        try:
+            code = self.process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"it does not stop: {self.story()}") from None
         self._reader.join()
         if self.process.stderr:
             self.process.stderr.close()
