@@ -4,7 +4,9 @@ Who calls by name looks it up for each request, and tries the addresses that it 
 
 Each proxy is the real one of Debian 12, in a container on the target's network, and finds the
 target by Docker's DNS (127.0.0.11), whose answers it keeps for a second at most. Each tries again
-where a connect is refused, and only there: what a backend has begun to answer is not asked twice.
+where a connect is refused or stays silent, and where a connection ends before any answer: no server
+can close its door without cutting off whoever was just let in. What a backend has begun to answer
+is not asked twice.
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ defaults
   timeout server 10s
   retries 3
   option redispatch 1
-  retry-on conn-failure
+  retry-on conn-failure empty-response
 frontend all
   bind :80
   default_backend api
