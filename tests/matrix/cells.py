@@ -89,7 +89,13 @@ class Cell:
                 return None
             call = stage.engine.acts[-1].brief
             stage.strike(self.fault, lambda: _end(held, self.moment))
-            self._wait_for_the_end(panel, before, stage)
+            end = self.scene
+            if end.take_back is not None and self.fault in ("engine", "machine"):
+                # Those start the old one too, and so it has read the row that it cannot bear.
+                until(lambda: end.says_failed(panel), f"{self}: a failure on record", CALM_S)
+                end.take_back(panel)
+                end = replace(end, back=False)
+            self._wait_for(end, panel, before, stage)
             return call
 
     def _hold(self, engine: EngineProxy) -> Held:
@@ -101,11 +107,11 @@ class Cell:
             return engine.hold_look_after(self.act)
         return engine.hold_act(self.act, self.moment)
 
-    def _wait_for_the_end(self, panel: Panel, before: str, stage: _Stage) -> None:
+    def _wait_for(self, end: Scene, panel: Panel, before: str, stage: _Stage) -> None:
         found = [""]
 
         def over() -> bool:
-            found[0] = self.scene.unlike(panel, before)
+            found[0] = end.unlike(panel, before)
             return not found[0]
 
         try:

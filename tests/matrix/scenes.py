@@ -51,12 +51,19 @@ class Scene:
     #: Whether it leads back to what was before.
     back: bool = False
     module: str = ""
+    #: Takes the row back, where any start of the old one reads it, whoever starts it.
+    take_back: Callable[[Panel], None] | None = None
 
     def set_up(self, panel: Panel) -> None:
         """Up to where the daemon may be started."""
         panel.settings = merged(SETTINGS, {"target": {"backend": self.settings}})
         self.prepare(panel)
         panel.sql("select refitd.watch('public.modules')")
+
+    def says_failed(self, panel: Panel) -> bool:
+        """The rows say that the table could not be served."""
+        rows = panel.sql("select condition from refitd.status")
+        return [row["condition"] for row in rows] == ["failed"]
 
     def unlike(self, panel: Panel, before: str) -> str:
         """What is not yet as it should be in the end; nothing where all is. `before` is the id of
@@ -139,6 +146,10 @@ def _switch_it_on(panel: Panel) -> None:
     panel.switch("fails-to-start", on=True)
 
 
+def _switch_it_off(panel: Panel) -> None:
+    panel.switch("fails-to-start", on=False)
+
+
 OVERLAP = {"concurrent": True}
 
 SCENES = (
@@ -174,6 +185,7 @@ SCENES = (
         {},
         _with_a_module_that_cannot_start,
         back=True,
+        take_back=_switch_it_off,
     ),
     Scene(
         "back in the watch window",
