@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from docker.models.containers import Container
 
 from rig.engine import Engine
 from rig.engine_proxy import EngineProxy
@@ -93,3 +94,40 @@ def test_a_toggle_is_no_restart_that_would_stop_itself(born: Panel, socket: Engi
     assert "REPLACING_CONTAINER" not in environment(born)
     assert traffic.answered
     assert socket.calls == []
+
+
+def _took_over(container: Container) -> list[str]:
+    """What it says of each hand-over: whom it named, and what the engine answered."""
+    said = container.logs().decode().splitlines()
+    return [line.partition(": ")[2] for line in said if line.startswith("took over from ")]
+
+
+@pytest.mark.parametrize(
+    "goes_wrong, settings, ends",
+    [
+        ("threading.Event().wait()", {"canary": False}, ["rolled_back"]),
+        (
+            "threading.Timer(4.0, os._exit, [3]).start()",
+            {"watch": "60s"},
+            ["succeeded", "rolled_back"],
+        ),
+    ],
+    ids=["never healthy", "falls over in its watch window"],
+)
+def test_a_rollback_wakes_it_where_it_finds_nobody(
+    born: Panel, goes_wrong: str, settings: dict[str, object], ends: list[str]
+) -> None:
+    """Started again, the old one does what it always does; whom it names is not to be found, and
+    it is put back under its name once it is healthy."""
+    source = f"import os, threading\n\n\ndef start(routes):\n    {goes_wrong}\n"
+    born.repository.commit({"backend/modules/broken.py": source})
+    born.settings = {"target": {"backend": settings}}
+    before = born.container()
+    with born.daemon() as daemon:
+        born.install("broken")
+        for end in ends:
+            assert daemon.wait_for("deployment.ended")["result"] == end, daemon.story()
+        until(born.healthy, "the old one serves")
+    assert born.container().id == before.id
+    assert [each.name for each in born.containers()] == [born.container_name]
+    assert _took_over(before) == ["stop 204, remove 204", "stop 404, remove 404"]

@@ -93,6 +93,10 @@ class ModelContainer:
     # -- looking ---------------------------------------------------------------------------
 
     @property
+    def environment(self) -> dict[str, str]:
+        return dict(line.split("=", 1) for line in self.config.get("Env") or () if "=" in line)
+
+    @property
     def policy(self) -> str:
         return (self.host.get("RestartPolicy") or {}).get("Name") or "no"
 

@@ -10,6 +10,8 @@ A test scripts it:
   start, so a test may change it in between;
 * `fail(call, ...)`: the next such call fails, before or after having done its work;
 * `script_builds(...)`: what the next builds do; without a script a build succeeds;
+* `hands_over`: what has `REPLACING_CONTAINER` in its environment does, at its start, what backends
+  with the old hand-over do: it stops and removes the one named. `handed_over` tells of whom;
 * `advance(seconds)`, `reboot()`, `crash(name)`: time and fate.
 
 `calls` lists every changing call, as `("start", "web")`, with names in place of ids.
@@ -60,6 +62,8 @@ class ModelEngine:
         self.requests: list[BuildRequest] = []
         self.created: list[CreateRequest] = []
         self.files: dict[str, tuple[str, ...]] = {}
+        self.hands_over = False
+        self.handed_over: list[tuple[str, str]] = []
         self.command: Callable[[Container, Sequence[str]], tuple[int, str]] = lambda *_: (0, "")
         self._now = now_s or (lambda: self.time_s)
         self._containers: dict[str, ModelContainer] = {}
@@ -121,6 +125,7 @@ class ModelEngine:
 
     def reboot(self) -> None:
         """All stop; what has a policy for it comes up again (`always` whoever stopped it)."""
+        started: list[ModelContainer] = []
         with self._lock:
             for container in self._containers.values():
                 if container.status(self._now()) in ("running", "paused", "restarting"):
@@ -130,15 +135,20 @@ class ModelEngine:
                     comes_up = container.policy == "always" and container.life != "created"
                 if comes_up:
                     self._start(container)
+                    started.append(container)
+            self._hand_over_unasked(started)
 
     def die(self) -> None:
         """Killed, and started again while its containers run: it stops those, as if by hand."""
+        started: list[ModelContainer] = []
         with self._lock:
             for container in self._containers.values():
                 if container.status(self._now()) in ("running", "paused", "restarting"):
                     container.stop(by_hand=True, exit_code=0)
                 if container.policy == "always" and container.life != "created":
                     self._start(container)
+                    started.append(container)
+            self._hand_over_unasked(started)
 
     def answering(self, network: str, name: str) -> tuple[str, ...]:
         """Names of the running containers that the engine's DNS answers with."""
@@ -220,6 +230,7 @@ class ModelEngine:
                 self._check_ports(container)
                 self._check_owners(container)
                 self._start(container)
+                self._hand_over(container)
 
     def stop(self, container_id: str) -> None:
         with self._call("stop", container_id):
@@ -229,7 +240,9 @@ class ModelEngine:
 
     def restart(self, container_id: str) -> None:
         with self._call("restart", container_id):
-            self._start(self._get(container_id))
+            container = self._get(container_id)
+            self._start(container)
+            self._hand_over(container)
 
     def pause(self, container_id: str) -> None:
         with self._call("pause", container_id):
@@ -391,6 +404,23 @@ class ModelEngine:
         image = container.image
         scripted = (self.behaves[key] for key in (image.id, *image.tags) if key in self.behaves)
         container.start(self._now(), next(scripted, image.behaviour), self._count)
+
+    def _hand_over(self, container: ModelContainer) -> None:
+        """What it does as it starts, where its environment names somebody."""
+        named = container.environment.get("REPLACING_CONTAINER")
+        found = self._find(named) if named and self.hands_over else None
+        if found is None:
+            return
+        self.handed_over.append((container.name, found.name))
+        found.stop(by_hand=True)
+        if found is not container:
+            del self._containers[found.id]
+
+    def _hand_over_unasked(self, started: Sequence[ModelContainer]) -> None:
+        """As the engine starts; one that stops itself does so whoever works on that engine."""
+        for each in started:
+            if each.environment.get("REPLACING_CONTAINER") != each.name:
+                self._hand_over(each)
 
     def _turn(self, id_: str, from_: str, to: Literal["paused", "started"]) -> None:
         container = self._get(id_)

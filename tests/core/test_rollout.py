@@ -49,6 +49,23 @@ def test_swap() -> None:
     assert (world.old or pytest.fail("gone")).name == "api-previous-41"
 
 
+def test_swap_of_the_old_hand_over() -> None:
+    """The old one, which at each start stops whoever bears the final name, is put aside before it
+    is stopped, so that nobody bears it while it may have to be started again."""
+    world = World(goal_of(old_hands_over=True, canary=False))
+
+    assert world.run() == Succeeded("successor")
+    assert names(world) == [
+        "create_successor",
+        "rename",
+        "stop_old",
+        "start_successor",
+        "set_policy",
+        "rename",
+        "tag",
+    ]
+
+
 def test_swap_without_canary() -> None:
     """Where none may be started, all else is the same."""
     world = World(goal_of(canary=False))
@@ -181,6 +198,11 @@ BACK: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
         {"old_state": "paused"},
         {"successor_fate": "bad"},
         ["turn_back", "set_policy", "stop_successor", "start_old", "pause", "remove_successor"],
+    ),
+    "of the old hand-over": (
+        {"old_hands_over": True},
+        {"successor_fate": "refused"},
+        ["start_successor", "start_old", "remove_successor", "rename"],
     ),
     "overlap": (
         OVERLAP,
@@ -341,6 +363,9 @@ GOALS: dict[str, Goal] = {
     "overlap": goal_of(**OVERLAP),
     "overlap, unless-stopped": goal_of(**OVERLAP, old_policy="unless-stopped", drain_s=1.0),
     "overlap, traffic network": goal_of(**OVERLAP | {"late": {"traffic": ()}}),
+    "swap, of the old hand-over": goal_of(old_hands_over=True),
+    "swap, of the old hand-over, no canary": goal_of(old_hands_over=True, canary=False),
+    "overlap, of the old hand-over": goal_of(**OVERLAP, old_hands_over=True),
     "restart": goal_of(way="restart", configured_tag=None, image_id="image-1"),
 }
 

@@ -275,3 +275,4 @@ def check_in_step(database: MemoryDatabase, engine: ModelEngine, policy: str = "
     assert {each.id for each in others} <= kept
     assert not any(each.runs for each in others)
     assert not any(each.restart_policy != "no" for each in others)
+    assert engine.handed_over == []

@@ -22,7 +22,14 @@ from refitd.shell.rescue import rescue
 from tests.contracts.model_engine import Behaviour, Build
 from tests.shell.fakes import Killed, Moment
 from tests.shell.house import NAME, House
-from tests.shell.test_crash import bare_swap, check_as_before, overlap, restart, swap
+from tests.shell.test_crash import (
+    bare_hand_over,
+    bare_swap,
+    check_as_before,
+    overlap,
+    restart,
+    swap,
+)
 
 What = Literal["silence", "refusal", "daemon", "engine", "machine", "database"]
 BAD_S, CALM_S = 200.0, 200.0
@@ -143,7 +150,7 @@ class Week:
 
 
 @pytest.mark.parametrize("policy", ["always", "unless-stopped"])
-@pytest.mark.parametrize("scene", [swap, bare_swap, overlap, restart])
+@pytest.mark.parametrize("scene", [swap, bare_swap, overlap, restart, bare_hand_over])
 @settings(max_examples=40)
 @given(script=mishaps)
 def test_forward(scene: Callable[[str], House], policy: str, script: Sequence[Mishap]) -> None:
@@ -156,7 +163,7 @@ def test_forward(scene: Callable[[str], House], policy: str, script: Sequence[Mi
     week.house.check_in_step()
 
 
-@pytest.mark.parametrize("scene", [swap, bare_swap, overlap])
+@pytest.mark.parametrize("scene", [swap, bare_swap, overlap, bare_hand_over])
 @settings(max_examples=40)
 @given(script=mishaps, wrong=wrongs)
 def test_back(scene: Callable[[], House], script: Sequence[Mishap], wrong: Behaviour) -> None:

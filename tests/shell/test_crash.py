@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
+from refitd.core.target import Target
 from refitd.shell.cloner import Cloner
 from refitd.shell.foresight import plan
 from refitd.shell.rescue import rescue
@@ -65,6 +66,32 @@ def bad_successor() -> House:
     return house
 
 
+def hand_over(target: Target = TARGET, policy: str = "always", **body: Any) -> House:
+    """One born of the old hand-over: at each start it stops whoever bears its name."""
+    house = House(target, policy=policy, Env=["REPLACING_CONTAINER=api"], **body)
+    house.engine.hands_over = True
+    house.settle()
+    house.write(BILLING, CRM, MAIL)
+    return house
+
+
+def bare_hand_over(policy: str = "always") -> House:
+    """A swap for which no canary may run, and whose old one may have to be started again."""
+    return hand_over(replace(TARGET, canary=False), policy)
+
+
+def overlap_hand_over(policy: str = "always") -> House:
+    """Two may run side by side, and the first would stop the second."""
+    return hand_over(OVERLAP, policy, host={"NetworkMode": "web"})
+
+
+def bad_hand_over() -> House:
+    """The new one shows that it is no good when the old one is stopped."""
+    house = bare_hand_over()
+    house.engine.script_builds(*[Build(behaviour=BAD)] * 3)
+    return house
+
+
 def bad_overlap() -> House:
     """The same side by side."""
     house = overlap()
@@ -74,7 +101,15 @@ def bad_overlap() -> House:
 
 def fallen() -> House:
     """In its watch window the new one falls over."""
-    house = swap()
+    return _fallen(swap())
+
+
+def fallen_hand_over() -> House:
+    """The same where the old one, started, would stop whoever bears its name."""
+    return _fallen(hand_over())
+
+
+def _fallen(house: House) -> House:
     house.settle()
     house.clock.sleep(5.0)
     house.engine.behaves[house.serving().image_id] = BAD
@@ -83,12 +118,20 @@ def fallen() -> House:
     return house
 
 
-GOOD: dict[str, Callable[..., House]] = {"swap": swap, "overlap": overlap, "restart": restart}
+GOOD: dict[str, Callable[..., House]] = {
+    "swap": swap,
+    "overlap": overlap,
+    "restart": restart,
+    "old hand-over": bare_hand_over,
+    "old hand-over, overlap": overlap_hand_over,
+}
 WRONG = {
     "bad canary": bad_canary,
     "bad successor": bad_successor,
     "bad overlap": bad_overlap,
     "fallen in its watch window": fallen,
+    "bad successor of the old hand-over": bad_hand_over,
+    "fallen, of the old hand-over": fallen_hand_over,
 }
 
 
@@ -109,9 +152,11 @@ def check_served(house: House) -> None:
     does it, with no database."""
     if serves(house):
         return
-    before = house.engine.count
+    before = len(house.engine.calls)
     rescue(house.engine, house.target, "one", house.log)
-    assert house.engine.count == before + 1
+    done = [call for call, *_ in house.engine.calls[before:]]
+    assert done[-1:] == ["start"]
+    assert set(done[:-1]) <= {"rename"}
     assert serves(house)
 
 
@@ -221,6 +266,7 @@ def check_as_before(house: House) -> None:
     assert house.database.records[NAME].container_id == container.id
     assert house.database.records[NAME].started_at == container.started_at
     assert all(each.finished_at for each in house.deployments)
+    assert house.engine.handed_over == []
 
 
 @pytest.mark.parametrize("policy", ["always", "unless-stopped"])

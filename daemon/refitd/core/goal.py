@@ -41,6 +41,9 @@ class Goal:
     old_started_at: str
     #: It fell over again and again: it is put back as it was, and is nothing good to go back to.
     old_falls_over: bool = field(default=False, kw_only=True)
+    #: Whenever it is started it stops whoever bears the name that its environment tells, which is
+    #: the final one: the old hand-over.
+    old_hands_over: bool = field(default=False, kw_only=True)
     image_id: str
     #: The tag that containers are created by, the one that moves on success, what it was before.
     tag: str
@@ -68,10 +71,10 @@ class Goal:
 
     def previous(self, name: str) -> str:
         """What the one called so is called once another bears that name."""
-        return f"{name}-previous-{self.deployment}"
+        return previous_name(name, self.deployment)
 
     def transitional_name(self, role: Role) -> str:
-        return f"{self.name}-{role}-{self.deployment}"
+        return transitional_name(self.name, role, self.deployment)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -88,6 +91,14 @@ class Goal:
     @property
     def record_before(self) -> Record | None:
         return Record.from_json(self.before) if self.before else None
+
+
+def previous_name(name: str, deployment: int | str) -> str:
+    return f"{name}-previous-{deployment}"
+
+
+def transitional_name(name: str, role: Role, deployment: int | str) -> str:
+    return f"{name}-{role}-{deployment}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,10 @@ request and its answer too, simply starts looking again. Each step is therefore 
 * at any moment one of the two comes up after a reboot: the old one's restart policy goes to
   `no` only when the successor runs with its own (and an `unless-stopped`, which the engine
   would not honour for a container that was stopped, is `always` meanwhile);
-* names move last. They are output: who is who is told by ids and labels.
+* names move last. They are output: who is who is told by ids and labels. But an old one that was
+  born of the old hand-over is put aside before it is stopped: whenever it is started again, by us
+  or by the engine, it stops whoever bears the final name, and is not to find anybody, itself
+  included.
 
 The three ways forward and the way back are each a straight run of such sentences.
 """
@@ -101,7 +104,7 @@ def _swap(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     if successor.state == "created" or seen.is_interrupted(successor):
         yield from _drain(goal, old)
         yield from along.stop_before(seen)
-        yield from _stop_old(old)
+        yield from _stop_old(goal, old)
         yield Start(successor.id, "successor")
     if successor.runs:
         yield from _let_policy_go(old)
@@ -178,6 +181,7 @@ def _back(goal: Goal, seen: Seen, cause: str) -> Iterator[Step | Outcome]:
     if successor:
         yield Remove(successor.id, "successor")
     if old.name != goal.name:
+        yield from _have_handed_over(goal, seen, old)
         yield Rename(old.id, goal.name)
     yield from along.put_back(goal, seen)
     yield from _tag_as_before(goal, seen)
@@ -199,6 +203,7 @@ def _start_old_again(
     goal: Goal, old: Container, successor: Container | None
 ) -> Iterator[Step | Outcome]:
     if goal.old_state != "stopped" and old.state not in SERVES:
+        yield from _put_aside(goal, old, successor)
         yield from _bear_a_reboot(goal, old)
         if goal.way == "swap" and successor and successor.state in SERVES:
             yield Stop(successor.id, "successor")  # it holds the ports
@@ -207,9 +212,17 @@ def _start_old_again(
         yield Pause(old.id)
 
 
+def _have_handed_over(goal: Goal, seen: Seen, old: Container) -> Iterator[Step | Outcome]:
+    """Once it is healthy, its hand-over is behind it, and it may bear the name again."""
+    verdict, started = seen.verdict(old), old.started_at != goal.old_started_at
+    if goal.old_hands_over and started and old.runs and verdict.is_ == "pending":
+        yield Wait(f"the old one, under another name: {verdict.cause}")
+
+
 def _start_interrupted(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     """As long as nothing has taken the old one's place, it is to serve."""
     if seen.old and goal.old_state == "running" and seen.is_interrupted(seen.old):
+        yield from _put_aside(goal, seen.old)
         yield Start(seen.old.id, "old")
 
 
@@ -269,12 +282,25 @@ def _drain(goal: Goal, old: Container | None) -> Iterator[Step | Outcome]:
         yield Drain(goal.drain_s, old.id, goal.drain_command)
 
 
-def _stop_old(old: Container | None) -> Iterator[Step | Outcome]:
+def _stop_old(goal: Goal, old: Container | None) -> Iterator[Step | Outcome]:
     if old is None or old.state not in SERVES:
         return
     if old.restart_policy == "unless-stopped":
         yield SetPolicy(old.id, "always", 0)
+    yield from _put_aside(goal, old)
     yield Stop(old.id, "old")
+
+
+def _put_aside(
+    goal: Goal, old: Container, successor: Container | None = None
+) -> Iterator[Step | Outcome]:
+    """Where the old hand-over would find somebody under the final name, nobody may bear it."""
+    if not goal.old_hands_over:
+        return
+    if successor and successor.name == goal.name:
+        yield Rename(successor.id, goal.transitional_name("successor"))
+    if old.name == goal.name:
+        yield Rename(old.id, goal.previous_name)
 
 
 def _bear_a_reboot(goal: Goal, old: Container) -> Iterator[Step | Outcome]:
@@ -334,6 +360,7 @@ def _take_over(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     assert successor is not None
     yield from _let_policy_go(old)
     if old is not None and old.state in SERVES:
+        yield from _put_aside(goal, old)
         yield Stop(old.id, "old")
     if old is not None and old.name == goal.name:
         yield Rename(old.id, goal.previous_name)

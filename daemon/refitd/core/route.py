@@ -70,6 +70,7 @@ def make_goal(  # noqa: PLR0913 - what a goal is made of
         old_retries=old.restart_retries,
         old_started_at=old.started_at,
         old_falls_over=falls_over,
+        old_hands_over=born_of_hand_over(old),
         image_id=image_id,
         tag=tag,
         configured_tag=target.image if rebuild else None,

@@ -27,12 +27,14 @@ from refitd.core.plan import (
     Decision,
     Nothing,
     Rebuild,
+    Restart,
     Wanted,
     decide,
     still_barred,
     wanted,
 )
 from refitd.core.proof import fell_over
+from refitd.core.route import born_of_hand_over
 from refitd.core.target import Target
 from refitd.errors import SourceError
 from refitd.ports import Engine, Git, Journal, Log, Metrics
@@ -101,8 +103,8 @@ class Reconciler:
             return Looked(went_on, snapshot.unfinished.id, again=True)
         snapshot = self._serve_switches(snapshot)
         container = self.find(snapshot)
-        if self._start_interrupted(container, snapshot):
-            return Looked(Nothing("started again"), again=True)
+        if container is not None and self._went_down_with_the_engine(container, snapshot):
+            return self._start_again(container, snapshot, wake, cancelled)
         rolled_back = self._put_back_fallen(snapshot, container, wake)
         if rolled_back is not None:
             return Looked(Nothing("put back"), rolled_back, again=True)
@@ -170,27 +172,39 @@ class Reconciler:
 
     # -- besides --------------------------------------------------------------------------------
 
-    def _start_interrupted(self, container: Container | None, snapshot: Snapshot) -> bool:
+    def _went_down_with_the_engine(self, container: Container, snapshot: Snapshot) -> bool:
         """One that ran, and went down with the engine, which does not start it again though its
         restart policy says so: see `shell.interruptions`."""
-        if container is None:
-            return False
         if container.id not in self._interruptions.among([container]):
             self._ran = container.id if container.runs else None
             return False
         # It ran at the last look, or has replaced since who did.
         ran = self._ran in (container.id, container.labels.get(labels.REPLACES, container.id))
         meant_to_run = container.restart_policy in ("always", "unless-stopped")
-        if not ran or not meant_to_run or snapshot.paused:
-            return False
-        self._engine.start(container.id)  # refused, it stays excused: the next look tries again
+        return ran and meant_to_run and not snapshot.paused
+
+    def _start_again(
+        self,
+        container: Container,
+        snapshot: Snapshot,
+        wake: Wake,
+        cancelled: Callable[[Wanted], bool],
+    ) -> Looked:
+        why = "it went down with the engine, which did not start it again"
+        log = self._log.bind(container=container.id)
+        if not born_of_hand_over(container) or snapshot.record is None:
+            self._engine.start(container.id)  # refused, it stays excused: the next look tries again
+            self._interruptions.started(container.id)
+            log.warning("target.started_again", reason=why)
+            return Looked(Nothing("started again"), again=True)
+        # Started under its name it would stop itself: it is replaced as if it still ran.
         self._interruptions.started(container.id)
-        self._log.warning(
-            "target.started_again",
-            container=container.id,
-            reason="it went down with the engine, which did not start it again",
+        decision = Restart(f"{why}, and which would stop itself")
+        as_it_ran = replace(container, state="running")
+        deployment_id = self._deployer.deploy(
+            decision, self.want(snapshot), snapshot, as_it_ran, wake, cancelled
         )
-        return True
+        return Looked(decision, deployment_id, again=True)
 
     def _put_back_fallen(
         self, snapshot: Snapshot, container: Container | None, wake: Wake

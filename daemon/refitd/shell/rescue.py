@@ -2,7 +2,8 @@
 
 If this very instance was replacing a target when it died, and nothing serves now, the old
 container is started; a successor that falls over again and again does not serve, and is stopped
-first, since it holds the ports. Whose work it was, and which is the old one, stands in the labels
+first, since it holds the ports. One born of the old hand-over stops, as it starts, whoever bears
+the target's name: whoever does so then is called otherwise first. Whose work it was, and which is the old one, stands in the labels
 of what was created for the replacement. Everything else waits for the database, but that what
 seems to serve is looked at again and again until then: it may yet fall over.
 """
@@ -11,6 +12,8 @@ from __future__ import annotations
 
 from refitd.core import labels
 from refitd.core.container import Container
+from refitd.core.goal import previous_name, transitional_name
+from refitd.core.route import born_of_hand_over
 from refitd.core.seen import SERVES
 from refitd.core.target import Target
 from refitd.ports import Engine, Log
@@ -62,6 +65,21 @@ def _is_unfinished(successor: Container, old: Container, instance: str) -> bool:
     return ours and not done and its.get(labels.OLD_STATE) != "stopped"
 
 
+def put_aside(found: tuple[Container, ...], old_id: str) -> tuple[tuple[str, str], ...]:
+    """Who is to be called what, so that the old one finds nobody to stop. Pure."""
+    old = next(each for each in found if each.id == old_id)
+    successor = next(each for each in found if each.labels.get(labels.REPLACES) == old_id)
+    name = successor.labels.get(labels.FINAL_NAME, "")
+    deployment = successor.labels.get(labels.DEPLOYMENT, "")
+    renamed = (
+        (successor, transitional_name(name, "successor", deployment)),
+        (old, previous_name(name, deployment)),
+    )
+    if not born_of_hand_over(old):
+        return ()
+    return tuple((each.id, to) for each, to in renamed if each.name == name)
+
+
 def rescue(engine: Engine, target: Target, instance: str, log: Log) -> None:
     """Start the old one of a replacement that this instance left without anything serving.
 
@@ -80,4 +98,6 @@ def rescue(engine: Engine, target: Target, instance: str, log: Log) -> None:
         log.warning("target.rescued", target=target.name, container=old_id)
         for id_ in falling_over(found, instance):
             engine.stop(id_)
+        for id_, name in put_aside(found, old_id):
+            engine.rename(id_, name)
         engine.start(old_id)
