@@ -120,6 +120,7 @@ class _House:
             conclusion=conclusion,
             reading=reading,
             log=log,
+            interruptions=interruptions,
             own_container=own_container_id(),
             cancel_limit=timing.cancel_limit,
             stopping=self.stopping.is_set,

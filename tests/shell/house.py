@@ -106,6 +106,7 @@ def furnish(  # noqa: PLR0913 - the wiring, by keyword
         conclusion=conclusion,
         reading=reading,
         log=log,
+        interruptions=interruptions,
         own_container=None,
         cancel_limit=timing.cancel_limit,
         stopping=stopping.is_set,

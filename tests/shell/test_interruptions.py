@@ -7,7 +7,7 @@ from dataclasses import replace
 from refitd.core.container import Container
 from refitd.errors import EngineUnavailable
 from refitd.shell.interruptions import PATIENCE, Interruptions
-from tests.shell.house import House
+from tests.shell.house import BILLING, CRM, MAIL, House
 
 RUNS = Container("a", "api", "image-1", "running")
 DOWN = replace(RUNS, state="exited")
@@ -46,6 +46,36 @@ def test_again_and_again() -> None:
     interruptions.engine_was_away()
 
     assert interruptions.among([DOWN]) == frozenset()
+
+
+def test_recovered() -> None:
+    """Who has run since, with nothing under way, is borne with as often again."""
+    house = House(policy="unless-stopped")
+    house.settle()
+    for _ in range(2 * PATIENCE):
+        _look_in_vain(house)
+        house.engine.die()
+        house.settle()
+        assert house.serving().runs
+
+
+def test_while_it_was_looked_at() -> None:
+    """Where the engine dies at a look whose answer can be done without, the target, down by then,
+    is replaced as one that ran."""
+    house = House(policy="unless-stopped")
+    house.settle()
+    house.write(BILLING, CRM, MAIL)
+    changed_files = house.engine.changed_files
+
+    def die(_container_id: str) -> tuple[str, ...]:
+        house.engine.changed_files = changed_files  # type: ignore[method-assign]
+        house.engine.die()
+        raise EngineUnavailable("it was killed, and is back")
+
+    house.engine.changed_files = die  # type: ignore[method-assign, assignment]
+    house.settle()
+
+    house.check_in_step()
 
 
 def _look_in_vain(house: House) -> None:

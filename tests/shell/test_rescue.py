@@ -8,7 +8,7 @@ import pytest
 
 from refitd.core import labels
 from refitd.core.container import Container, State
-from refitd.shell.rescue import falling_over, old_one_to_start
+from refitd.shell.rescue import falling_over, old_one_to_start, put_aside
 
 OLD = Container("old", "api", "image-1", "exited", restart_policy="always")
 NEW = Container(
@@ -115,3 +115,16 @@ def test_gone() -> None:
     """One that is not there cannot be started."""
     assert old_one_to_start((NEW,), "one") is None
     assert old_one_to_start((), "one") is None
+
+
+def test_born_of_the_old_hand_over() -> None:
+    """At its start it stops whoever bears its name: then nobody does so, neither it nor, on the
+    way back from a watch window, the one that had replaced it."""
+    born = replace(OLD, inspect={"Config": {"Env": ["A=1", "REPLACING_CONTAINER=api"]}})
+    new = with_label(NEW, labels.DEPLOYMENT, "41")
+
+    assert put_aside((OLD, new), "old") == ()
+    assert put_aside((born, new), "old") == (("old", "api-previous-41"),)
+    had_replaced = replace(new, name="api")
+    born = replace(born, name="api-previous-41")
+    assert put_aside((born, had_replaced), "old") == (("new", "api-successor-41"),)

@@ -27,6 +27,7 @@ from refitd.ports import Engine, Journal, Log
 from refitd.shell.assembly import Assembly
 from refitd.shell.conclude import Conclusion
 from refitd.shell.drive import Driver, Parked
+from refitd.shell.interruptions import Interruptions
 from refitd.shell.outage import OutageMeter
 from refitd.shell.reading import Reading
 from refitd.shell.tenure import Tenure
@@ -49,6 +50,7 @@ class Deployer:
         conclusion: Conclusion,
         reading: Reading,
         log: Log,
+        interruptions: Interruptions,
         own_container: str | None,
         cancel_limit: int,
         stopping: Callable[[], bool],
@@ -56,7 +58,7 @@ class Deployer:
         self._target, self._engine, self._journal = target, engine, journal
         self._tenure, self._assembly, self._driver = tenure, assembly, driver
         self._meter, self._conclusion, self._reading = meter, conclusion, reading
-        self._log = log
+        self._log, self._interruptions = log, interruptions
         self._vetting = Vetting(target, engine, journal, own_container)
         self._stopping = stopping
         self._cancel_limit, self._cancels = cancel_limit, 0
@@ -201,7 +203,7 @@ class Deployer:
                 fresh=decision.fresh,
             )
             # Minutes may have gone by, and with them what it was found to be.
-            container = self._engine.container(container.id) or container
+            container = self._as_it_is_now(container)
             before, vetted = vetted, self._vet(container, rebuild=rebuild)
             if vetted.way != before.way:
                 self._journal.amend(deployment, Amendment(strategy=vetted.way))
@@ -268,6 +270,13 @@ class Deployer:
         """With a goal written down it is for the next look to go on: containers may be left."""
         written = self._journal.deployment(deployment.id)
         return written is not None and written.goal is not None
+
+    def _as_it_is_now(self, before: Container) -> Container:
+        """Who went down with the engine is to run all the same, when all is over."""
+        now = self._engine.container(before.id) or before
+        if now.id in self._interruptions.among([now]):
+            return replace(now, state=before.state)
+        return now
 
     def _vet(self, container: Container, *, rebuild: bool) -> Vetted:
         """Raises `ReplacementRefused` where something stands against it."""

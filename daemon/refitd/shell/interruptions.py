@@ -4,7 +4,8 @@ An engine that is killed leaves its containers running. Started again (without `
 stops them, and counts that as a stop by hand: whoever has the policy `unless-stopped` stays down.
 So of a container that ended around the time at which the engine could not be reached, nothing can
 be concluded: it is to be started again, and proven again. That is borne a few times, so that one
-which ends whenever it is started does not go on for ever. All who work on a target share one of
+which takes the engine down whenever it is started does not go on for ever; who runs while nothing
+is under way has a clean slate. All who work on a target share one of
 these objects, and the engine that it lends them: whoever finds that away may not be who looks next.
 """
 
@@ -42,6 +43,10 @@ class Interruptions:
     def started(self, container_id: str) -> None:
         """It has had its start: what comes after that is its own doing."""
         self._down.discard(container_id)
+
+    def recovered(self, container_id: str) -> None:
+        """It runs, and nothing is under way: how often it was excused counts no more."""
+        self._excused.pop(container_id, None)
 
     def among(self, seen: Iterable[Container]) -> frozenset[str]:
         """The ids of those seen who are down, and may not be blamed for it."""

@@ -177,6 +177,8 @@ class Reconciler:
         restart policy says so: see `shell.interruptions`."""
         if container.id not in self._interruptions.among([container]):
             self._ran = container.id if container.runs else None
+            if container.runs:
+                self._interruptions.recovered(container.id)
             return False
         # It ran at the last look, or has replaced since who did.
         ran = self._ran in (container.id, container.labels.get(labels.REPLACES, container.id))
