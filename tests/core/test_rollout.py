@@ -232,6 +232,16 @@ def test_back(goal: dict[str, Any], world: dict[str, Any], steps: list[str]) -> 
     assert set(one.containers) == {"old"}
 
 
+def test_back_of_the_old_hand_over() -> None:
+    """It bears its name again only once it is healthy: by then its hand-over is behind it."""
+    world = World(goal_of(old_hands_over=True), successor_fate="refused")
+    world.run()
+
+    *_, wait, rename = world.taken
+    assert wait == Wait("the old one, under another name: its health check has not passed yet")
+    assert step_name(rename) == "rename"
+
+
 def test_back_to_one_that_falls_over() -> None:
     """What fell over again and again is put back as it was; that it serves is not claimed."""
     world = World(goal_of(old_falls_over=True), successor_fate="bad")
