@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from refitd.errors import Conflict, EngineUnavailable, RefitdError
@@ -153,6 +153,16 @@ class Week:
 @pytest.mark.parametrize("scene", [swap, bare_swap, overlap, restart, bare_hand_over])
 @settings(max_examples=40)
 @given(script=mishaps)
+@example(script=[Mishap(0, "before", "engine"), *[Mishap(1, "before", "engine")] * 3])
+@example(
+    script=[
+        Mishap(1, "after", "silence"),
+        Mishap(6, "after", "engine"),
+        Mishap(6, "after", "engine"),
+        Mishap(0, "before", "silence"),
+        Mishap(3, "before", "engine"),
+    ]
+)
 def test_forward(scene: Callable[[str], House], policy: str, script: Sequence[Mishap]) -> None:
     """It ends in what the table says, served by one, with nothing left over."""
     week = Week(scene(policy), script)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from refitd.core.container import Container
 from refitd.core.deployment import Amendment, Deployment, NewDeployment, Snapshot, Wake
-from refitd.core.goal import Goal
+from refitd.core.goal import Goal, RolledBack, Succeeded
 from refitd.core.plan import Rebuild, Restart, Wanted
 from refitd.core.route import make_goal, own_tag
 from refitd.core.target import Target
@@ -240,6 +240,9 @@ class Deployer:
             raise
         finally:
             outage_s = self._meter.end()
+        if isinstance(outcome, Succeeded | RolledBack):
+            serves = outcome.container_id if isinstance(outcome, Succeeded) else goal.old_id
+            self._interruptions.recovered(serves)
         self._conclusion.of_pursuit(
             deployment,
             goal,

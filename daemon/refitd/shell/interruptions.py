@@ -4,8 +4,8 @@ An engine that is killed leaves its containers running. Started again (without `
 stops them, and counts that as a stop by hand: whoever has the policy `unless-stopped` stays down.
 So of a container that ended around the time at which the engine could not be reached, nothing can
 be concluded: it is to be started again, and proven again. That is borne a few times, so that one
-which takes the engine down whenever it is started does not go on for ever; who runs while nothing
-is under way has a clean slate. All who work on a target share one of
+which takes the engine down whenever it is started does not go on for ever; who was proven, or runs
+while nothing is under way, has a clean slate. All who work on a target share one of
 these objects, and the engine that it lends them: whoever finds that away may not be who looks next.
 """
 
@@ -45,7 +45,7 @@ class Interruptions:
         self._down.discard(container_id)
 
     def recovered(self, container_id: str) -> None:
-        """It runs, and nothing is under way: how often it was excused counts no more."""
+        """It was proven, or runs with nothing under way: how often it was excused counts no more."""
         self._excused.pop(container_id, None)
 
     def among(self, seen: Iterable[Container]) -> frozenset[str]:
