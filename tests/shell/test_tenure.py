@@ -8,6 +8,7 @@ import pytest
 
 from refitd.core import labels
 from refitd.core.container import CreateRequest, EngineInfo
+from refitd.core.deployment import Lease
 from refitd.errors import DatabaseUnavailable, EngineRefused, EngineUnavailable, LeaseLost
 from refitd.shell.held import HeldEngine
 from refitd.shell.keeper import Keeper
@@ -301,7 +302,27 @@ def test_keeper_loses(both: Two) -> None:
     both.database.leases["backend"].holder = "two"
     keeper.keep()
 
-    assert both.log.facts("lease.lost") == [{"target": "backend"}]
+    assert both.log.facts("lease.lost") == [{"target": "backend", "epoch": 1}]
+
+
+def test_keeper_frozen_as_it_takes_it(both: Two) -> None:
+    """A lease that has run out by the time its taking is heard of is no trouble: the next round
+    takes it anew."""
+    keeper, take = both.keeper(), both.journals[0].take
+
+    def slowly(target: str, engine_id: str, lease_s: float, floor: int = 0) -> Lease:
+        lease = take(target, engine_id, lease_s, floor)
+        both.clock.sleep(2 * lease_s)
+        return lease
+
+    both.journals[0].take = slowly  # type: ignore[method-assign]
+    keeper.keep()
+    both.journals[0].take = take  # type: ignore[method-assign]
+    taken = both.one.held
+    keeper.keep()
+
+    assert (taken, both.one.held) == (False, True)
+    assert [each["epoch"] for each in both.log.facts("lease.taken")] == [1, 2]
 
 
 def test_keeper_after_a_gap(both: Two) -> None:

@@ -68,25 +68,26 @@ class Keeper:
     def take(self) -> None:
         """Renew the lease, or take it. Raises `DatabaseError`, `EngineError`."""
         tenure = self._tenure
-        before, had = tenure.held, tenure.is_ours_to_renew
+        before, had = tenure.held, tenure.to_renew
         if self._ask():
-            self._log.info("lease.taken", target=tenure.target, epoch=tenure.epoch)
+            self._log.info("lease.taken", target=tenure.target, epoch=tenure.to_renew)
             self._gained(tenure.target, "lease")
         elif tenure.held and not before:
             # Renewed too late to be trusted in between: a look may have been given up.
             self._gained(tenure.target, "lease")
-        elif had and not tenure.is_ours_to_renew:
-            self._log.warning("lease.lost", target=tenure.target)
+        elif had is not None and tenure.to_renew is None:
+            self._log.warning("lease.lost", target=tenure.target, epoch=had)
             self.take()  # anew, and with evidence: it may just have run out
 
     def resign(self) -> None:
         """Give it up, so that another daemon takes over at once; it is not taken after."""
         with self._asking:
             self._resigned = True
+        epoch = self._tenure.to_renew
         try:
             self._tenure.resign()
         except DatabaseError as error:
-            self._log.warning("lease.unresigned", target=self.name, error=str(error))
+            self._log.warning("lease.unresigned", target=self.name, epoch=epoch, error=str(error))
 
     def _ask(self) -> bool:
         evidence = self._evidence()  # the engine may take its time, and we be told to stop
@@ -98,7 +99,7 @@ class Keeper:
 
         After a failover the lease row may have gone back; the labels have not.
         """
-        if self._tenure.is_ours_to_renew:
+        if self._tenure.to_renew is not None:
             return "", 0
         found = self._engine.containers(self.name)
         return self._engine.info().id, latest_epoch(found, self.name)

@@ -55,10 +55,10 @@ class Tenure:
             return self._lease is not None and self._clock.now_s() < self._trusted_until_s
 
     @property
-    def is_ours_to_renew(self) -> bool:
-        """Whether it was ours when last heard of; it may have run out since."""
+    def to_renew(self) -> int | None:
+        """The epoch of a lease that was ours when last heard of; it may have run out since."""
         with self._lock:
-            return self._lease is not None
+            return self._lease.epoch if self._lease else None
 
     def ask(self, engine_id: str, floor: int = 0) -> bool:
         """Renew the lease, or try to take it; True when it has just become ours.
