@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from queue import Queue
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 
@@ -135,6 +135,28 @@ def test_after_stop_nothing_begins(timer: SchedulerTimer) -> None:
     timer.stop()
     assert ended.is_set()
     timer.stop()
+
+
+def test_a_tick_that_sets_another_while_it_is_stopped(timer: SchedulerTimer) -> None:
+    """Neither waits for the other: the stop waits for the tick, and that ends."""
+    ticking, done = Event(), Event()
+
+    def tick() -> None:
+        ticking.set()
+        for _ in range(500):  # the stop comes somewhere among them
+            timer.at("another", LATER, done.set)
+            time.sleep(0.001)
+        done.set()
+
+    timer.start()
+    timer.at("one", 0.0, tick)
+    assert ticking.wait(PATIENCE)
+    stop = Thread(target=timer.stop, daemon=True)
+    stop.start()
+    stop.join(PATIENCE)
+
+    assert not stop.is_alive()
+    assert done.is_set()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -1,6 +1,6 @@
 """APScheduler behind `ports.Timer`: it calls ticks, and decides nothing.
 
-Six of its habits would each lose a wake-up or a thread, and are met here:
+Seven of its habits would each lose a wake-up or a thread, and are met here:
 
 * A job that comes due later than `misfire_grace_time` (1 s) is dropped, and so is its last
   run: a busy pool or a suspended laptop is enough. `None` runs it however late.
@@ -10,6 +10,8 @@ Six of its habits would each lose a wake-up or a thread, and are met here:
   the scheduler before it runs.
 * `shutdown()` while a date job is being handed out makes the scheduler's thread die of a
   `JobLookupError`: it looks for the job to remove in the wrong list.
+* `shutdown()` waits for the ticks that run while it holds the lock that `add_job` asks for: a tick
+  that sets another would wait for it, and it for the tick, for ever. So it is not it that waits.
 * A date job re-added on each event slides away for ever under a steady stream. That is for
   the caller to know: debouncing is `core.debounce`, and not this.
 
@@ -98,8 +100,9 @@ class SchedulerTimer:
         self._lock = Lock()
         self._started = False
         self._waiting: list[Callable[[], None]] = []
+        self._pool = ThreadPoolExecutor(threads)
         self._scheduler = _Scheduler(
-            executors={"default": ThreadPoolExecutor(threads)},
+            executors={"default": self._pool},
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone=UTC,
             daemon=True,
@@ -134,7 +137,8 @@ class SchedulerTimer:
     def stop(self) -> None:
         """No tick begins after this; one that runs is waited for."""
         if self._scheduler.running:
-            self._scheduler.shutdown(wait=True)
+            self._scheduler.shutdown(wait=False)
+            self._pool.shutdown(wait=True)
 
     def _soon(self, add: Callable[[], None]) -> None:
         with self._lock:
