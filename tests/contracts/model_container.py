@@ -70,7 +70,7 @@ class ModelContainer:
         self.life: Literal["created", "started", "paused", "stopped"] = "created"
         self.behaviour = image.behaviour
         self.started_s = 0.0
-        self.started_at = _NEVER
+        self.started_at = self.finished_at = _NEVER
         self.by_hand = False
         self.exit_code = 0
 
@@ -82,13 +82,14 @@ class ModelContainer:
         # two starts within one tick of a model clock are still two
         self.started_at = moment(now_s, nth)
 
-    def stop(self, *, by_hand: bool, exit_code: int = 143) -> None:
+    def stop(self, now_s: float, *, by_hand: bool, exit_code: int = 143) -> None:
+        self.finished_at = moment(now_s)
         self.life, self.by_hand, self.exit_code = "stopped", by_hand, exit_code
 
     def settle(self, now_s: float) -> None:
         """An end that lies behind becomes a fact, unless its policy starts it again."""
         if self._has_ended(now_s) and not self._starts_again():
-            self.stop(by_hand=False, exit_code=self.behaviour.exit_code)
+            self.stop(now_s, by_hand=False, exit_code=self.behaviour.exit_code)
 
     # -- looking ---------------------------------------------------------------------------
 
@@ -147,6 +148,7 @@ class ModelContainer:
             "Restarting": status == "restarting",
             "ExitCode": self.exit_code,
             "StartedAt": self.started_at,
+            "FinishedAt": self.finished_at,
         }
         if health:
             state["Health"] = {"Status": health, "FailingStreak": 0, "Log": []}

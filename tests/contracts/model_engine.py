@@ -129,7 +129,7 @@ class ModelEngine:
         with self._lock:
             for container in self._containers.values():
                 if container.status(self._now()) in ("running", "paused", "restarting"):
-                    container.stop(by_hand=False)
+                    container.stop(self._now(), by_hand=False)
                     comes_up = container.policy != "no"
                 else:
                     comes_up = container.policy == "always" and container.life != "created"
@@ -144,7 +144,7 @@ class ModelEngine:
         with self._lock:
             for container in self._containers.values():
                 if container.status(self._now()) in ("running", "paused", "restarting"):
-                    container.stop(by_hand=True, exit_code=0)
+                    container.stop(self._now(), by_hand=True, exit_code=0)
                 if container.policy == "always" and container.life != "created":
                     self._start(container)
                     started.append(container)
@@ -236,7 +236,7 @@ class ModelEngine:
         with self._call("stop", container_id):
             container = self._get(container_id)
             if container.status(self._now()) in ("running", "paused", "restarting"):
-                container.stop(by_hand=True)
+                container.stop(self._now(), by_hand=True)
 
     def restart(self, container_id: str) -> None:
         with self._call("restart", container_id):
@@ -412,7 +412,7 @@ class ModelEngine:
         if found is None:
             return
         self.handed_over.append((container.name, found.name))
-        found.stop(by_hand=True)
+        found.stop(self._now(), by_hand=True)
         if found is not container:
             del self._containers[found.id]
 

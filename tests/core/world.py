@@ -19,6 +19,7 @@ from refitd.core.goal import (
     Drain,
     Failed,
     Goal,
+    MakeAnew,
     NoteCanaryProven,
     Outcome,
     Pause,
@@ -237,6 +238,9 @@ class World:
                 self._change(id_, state="paused")
             case Remove(id=id_):
                 self.containers.pop(id_, None)
+            case MakeAnew(id=id_):
+                self.containers.pop(id_, None)
+                self.goal = replace(self.goal, made_anew=self.goal.made_anew + 1)
             case Rename(id=id_, name=name):
                 if any(each.name == name for each in self.containers.values()):
                     raise Refused(f"name {name} is in use")

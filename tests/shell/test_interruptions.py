@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from refitd.core.container import Container
-from refitd.errors import EngineUnavailable
+from refitd.core.deployment import Deployment, NewDeployment
+from refitd.errors import DatabaseUnavailable, EngineUnavailable
 from refitd.shell.interruptions import PATIENCE, Interruptions
 from tests.shell.house import BILLING, CRM, MAIL, House
 
@@ -135,3 +138,26 @@ def test_not_to_be_started() -> None:
     house.settle()
 
     assert not house.serving().runs
+
+
+def test_born_of_the_old_hand_over() -> None:
+    """One that would stop itself at its start is replaced instead; that Postgres is away for a
+    moment does not leave it down."""
+    house = House(policy="unless-stopped", Env=["REPLACING_CONTAINER=api"])
+    house.engine.hands_over = True
+    house.settle()
+    _look_in_vain(house)
+    house.engine.die()
+    opened = house.journal.open
+
+    def away(_new: NewDeployment) -> Deployment:
+        house.journal.open = opened  # type: ignore[method-assign]
+        raise DatabaseUnavailable("away for a moment")
+
+    house.journal.open = away  # type: ignore[method-assign, assignment]
+    with pytest.raises(DatabaseUnavailable):
+        house.settle()
+    house.settle()
+
+    house.check_in_step()
+    assert house.ends == [("restart", "succeeded")]

@@ -61,6 +61,8 @@ class Goal:
     canary_proven: bool = False
     drained: bool = False
     turned: str | None = None
+    #: How often something was created in part only, and removed to be created once more.
+    made_anew: int = field(default=0, kw_only=True)
     #: What is run in the old one before its drain is over.
     drain_command: tuple[str, ...] = field(default=(), kw_only=True)
 
@@ -106,6 +108,15 @@ class Create:
     role: Role | Literal["companion"]
     #: The id of the companion that it is about, where it is; so below.
     of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MakeAnew:
+    """Remove what was created in part only, so that it is created once more; written down, so that
+    it ends."""
+
+    id: str
+    role: Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +213,7 @@ class TurnBack:
 
 Step = (
     Create
+    | MakeAnew
     | Start
     | Restart
     | Stop

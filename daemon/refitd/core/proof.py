@@ -27,6 +27,11 @@ class Verdict:
 #: Above the longest pause that the engine makes between two starts, a minute.
 _JUST_NOW = timedelta(seconds=90)
 
+#: The exit codes that the engine gives to what it could not start.
+_NOT_STARTED = range(125, 129)
+#: Policies by which the engine starts again whatever ends by itself.
+_START_AGAIN = ("always", "unless-stopped")
+
 PENDING = Verdict("pending", "not started")
 PROVEN = Verdict("proven")
 
@@ -113,8 +118,9 @@ def misplaced(container: Container) -> str | None:
 def fell_over(container: Container | None, restarts: int = 0) -> str | None:
     """Why a container that was once proven counts as fallen, if it does.
 
-    Stopped by a person (exit code 0, or the signals that `docker stop` sends) it does not: though
-    the engine calls the health of whatever is stopped unhealthy.
+    Stopped by a person it does not, though the engine calls the health of whatever is stopped
+    unhealthy. With a policy that starts whatever ends by itself, whoever stays down was stopped,
+    however it ended; with another, the exit code tells: 0, or the signals that `docker stop` sends.
     """
     if container is None:
         return None
@@ -131,8 +137,10 @@ def _why_it_ended(container: Container) -> str | None:
         return "it ran out of memory"
     if state.get("Error"):  # the engine keeps the exit code of the time before
         return f"it could not be started again: {state['Error']}"
-    stopped = container.exit_code in (0, 137, 143)
-    return None if stopped else f"it exited with code {container.exit_code}"
+    by_itself = container.exit_code not in (0, 137, 143)
+    if container.restart_policy in _START_AGAIN:
+        by_itself = container.exit_code in _NOT_STARTED
+    return f"it exited with code {container.exit_code}" if by_itself else None
 
 
 def falls_over(container: Container, now: str) -> bool:

@@ -16,6 +16,7 @@ from refitd.core.goal import (
     Drain,
     Failed,
     Goal,
+    MakeAnew,
     NoteCanaryProven,
     Outcome,
     Pause,
@@ -33,7 +34,7 @@ from refitd.core.goal import (
     Wait,
 )
 from refitd.core.proof import PROVEN
-from refitd.core.rollout import next_step
+from refitd.core.rollout import networks_due, next_step
 from refitd.core.seen import Pair, Seen
 
 #: After any time that an engine writes.
@@ -64,6 +65,8 @@ def _noted(goal: Goal, step: Step) -> Goal:
             return replace(goal, canary_proven=True)
         case Drain():
             return replace(goal, drained=True)
+        case MakeAnew():
+            return replace(goal, made_anew=goal.made_anew + 1)
         case TurnBack(cause=cause):
             return replace(goal, turned=cause)
         case _:
@@ -75,17 +78,17 @@ def _performed(  # noqa: C901, PLR0911, PLR0912 - one case a step
 ) -> Seen:
     match step:
         case Create(role="canary"):
-            return replace(seen, canary=_made("canary", goal))
+            return replace(seen, canary=_made("canary", goal, seen.old))
         case Create(role="companion", of=of):
             return replace(seen, pairs=tuple(_with_likeness(each, of) for each in seen.pairs))
         case Create():
-            return replace(seen, successor=_made("successor", goal))
-        case Remove(role="canary"):
+            return replace(seen, successor=_made("successor", goal, seen.old))
+        case Remove(role="canary") | MakeAnew(role="canary"):
             return replace(seen, canary=None)
         case Remove(role="companion", of=of):
             left = (replace(p, new=None) if p.of.id == of else p for p in seen.pairs)
             return replace(seen, pairs=tuple(left))
-        case Remove():
+        case Remove() | MakeAnew():
             return replace(seen, successor=None)
         case Start(id=id_) | Restart(id=id_):
             verdicts = {**seen.verdicts, id_: PROVEN}
@@ -110,8 +113,8 @@ def _performed(  # noqa: C901, PLR0911, PLR0912 - one case a step
             return seen
 
 
-def _made(role: str, goal: Goal) -> Container:
-    networks = {network: () for network, aliases in goal.late.items() if aliases}
+def _made(role: str, goal: Goal, old: Container | None) -> Container:
+    networks: dict[str, tuple[str, ...]] = dict.fromkeys(networks_due(goal, old), ())
     return Container(
         id=role,
         name=f"{goal.name}-{role}-{goal.deployment}",

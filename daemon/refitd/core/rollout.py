@@ -32,12 +32,14 @@ from refitd.core.goal import (
     Drain,
     Failed,
     Goal,
+    MakeAnew,
     NoteCanaryProven,
     Outcome,
     Pause,
     Remove,
     Rename,
     Restart,
+    Role,
     RolledBack,
     SetPolicy,
     Start,
@@ -49,6 +51,9 @@ from refitd.core.goal import (
     Wait,
 )
 from refitd.core.seen import SERVES, Seen
+
+#: How often what was created in part only is created once more.
+PATIENCE = 3
 
 
 def next_step(goal: Goal, seen: Seen) -> Step | Outcome:
@@ -94,7 +99,7 @@ def _swap(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     if successor is None:
         yield from _start_interrupted(goal, seen)
     yield from _prove_canary(goal, seen)
-    yield from _create_successor(seen)
+    yield from _create_successor(goal, seen)
     yield from along.create(seen)
     assert successor is not None
     if goal.old_state == "stopped":
@@ -119,7 +124,7 @@ def _overlap(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     old, successor = seen.old, seen.successor
     if successor is None or not _is_bound(goal, successor):
         yield from _start_interrupted(goal, seen)
-    yield from _create_successor(seen)
+    yield from _create_successor(goal, seen)
     yield from along.create(seen)
     assert successor is not None
     if successor.state == "created" or seen.is_interrupted(successor):
@@ -233,6 +238,7 @@ def _prove_canary(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
             yield from _need_old(seen)
             yield Create("canary")
         assert seen.canary is not None
+        yield from _in_full(goal, seen.old, seen.canary, "canary")
         if seen.canary.state == "created" or seen.is_interrupted(seen.canary):
             yield Start(seen.canary.id, "canary")
         verdict = seen.verdict(seen.canary)
@@ -261,13 +267,30 @@ def _clear_up(seen: Seen) -> Iterator[Step | Outcome]:
         yield Remove(seen.successor.id, "successor")
 
 
-def _create_successor(seen: Seen) -> Iterator[Step | Outcome]:
+def _create_successor(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     if seen.successor is None:
         yield from _need_old(seen)
         yield Create("successor")
     assert seen.successor is not None
+    yield from _in_full(goal, seen.old, seen.successor, "successor")
     if seen.gate and seen.successor.state == "created":
         yield TurnBack(unlike(seen.gate))
+
+
+def _in_full(
+    goal: Goal, old: Container | None, made: Container, role: Role
+) -> Iterator[Step | Outcome]:
+    """Older engines take one network at creation, and the others by a call each: whoever died
+    between them, or got no answer, has left it without."""
+    lacks = networks_due(goal, old) - made.networks.keys()
+    if made.state == "created" and lacks and goal.made_anew < PATIENCE:
+        yield MakeAnew(made.id, role)
+
+
+def networks_due(goal: Goal, old: Container | None) -> frozenset[str]:
+    """On which networks a likeness of the old one is to be before its start."""
+    names = (old.networks.keys() if old else set()) - {"none", "host"}
+    return frozenset(name for name in names if goal.late.get(name, ("from the start",)))
 
 
 def unlike(gate: Collection[str]) -> str:

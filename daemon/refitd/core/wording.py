@@ -10,6 +10,7 @@ from refitd.core.goal import (
     Disconnect,
     Drain,
     Goal,
+    MakeAnew,
     NoteCanaryProven,
     Pause,
     Remove,
@@ -42,6 +43,8 @@ def sentence(step: Step, goal: Goal) -> str:  # noqa: C901, PLR0911, PLR0912 - o
         case Create():
             late = ", its names to be bound later" if goal.late else ""
             return f"create the new container (not started), compare it with the old one{late}"
+        case MakeAnew(role=role):
+            return f"remove the {_who(role, goal, '')}, which was created in part only"
         case Start(role=role, of=of):
             return f"start the {_who(role, goal, of)}"
         case Restart(of=of):

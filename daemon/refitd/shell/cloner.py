@@ -68,13 +68,17 @@ class Cloner:
         """The settings with which the proven successor gets its names on `network`."""
         return recreate.endpoint(old.inspect, network, self._clone(goal, "successor", old))
 
-    def differences(self, old: Container, new: Container, moved: Moves = ()) -> tuple[str, ...]:
-        """The fidelity gate: paths in which what was asked of the two differs."""
+    def differences(
+        self, old: Container, new: Container, moved: Moves = (), *, late: bool = False
+    ) -> tuple[str, ...]:
+        """The fidelity gate: paths in which what was asked of the two differs. One that is bound
+        `late` may lack its aliases yet, and its traffic network."""
         return recreate.differences(
             with_new_owners(old.inspect, moved),
             self.baseline(old),
             new.inspect,
             self.baseline(new),
+            late=late,
         )
 
     def trial(self, old: Container) -> tuple[str, ...]:

@@ -80,7 +80,9 @@ class Conclusion:
             case Failed(cause=cause):
                 self._keep_old(goal, enabled)
                 self._drop_put_back(goal)
-                self._bar(deployment, cause, snapshot, run_key=tried)
+                # Whoever removed the old one meanwhile has said nothing of the new one.
+                gone = self._engine.container(goal.old_id) is None
+                self._bar(deployment, cause, snapshot, run_key=tried, transient=gone)
                 self._end(deployment, "failed", cause, outage_s)
 
     def of_failure(self, deployment: Deployment, error: RefitdError, snapshot: Snapshot) -> None:

@@ -61,6 +61,7 @@ class Deployer:
         self._log, self._interruptions = log, interruptions
         self._vetting = Vetting(target, engine, journal, own_container)
         self._stopping = stopping
+        self._outages: dict[int, float] = {}
         self._cancel_limit, self._cancels = cancel_limit, 0
 
     def deploy(
@@ -239,7 +240,7 @@ class Deployer:
             parked.deployment_id = deployment.id
             raise
         finally:
-            outage_s = self._meter.end()
+            self._remember(deployment, self._meter.end())
         if isinstance(outcome, Succeeded | RolledBack):
             serves = outcome.container_id if isinstance(outcome, Succeeded) else goal.old_id
             self._interruptions.recovered(serves)
@@ -249,9 +250,16 @@ class Deployer:
             outcome,
             enabled=self._reading.enabled,
             tried=self._reading.tried,
-            outage_s=outage_s,
+            outage_s=self._outages.get(deployment.id),
             snapshot=self._fresh(),
         )
+        self._outages.pop(deployment.id, None)
+
+    def _remember(self, deployment: Deployment, outage_s: float | None) -> None:
+        """Until the row has it, which may be in another pursuit: Postgres may be away."""
+        if outage_s is not None:
+            before_s = self._outages.get(deployment.id, 0.0)
+            self._outages[deployment.id] = max(before_s, outage_s)
 
     def _withdraw(self, deployment: Deployment, error: BuildCancelled) -> None:
         """Cancelled on request it has ended, with the requests it was for; superseded by a newer

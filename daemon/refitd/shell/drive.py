@@ -15,6 +15,7 @@ This is where a replacement meets the world. What can happen to a step:
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from refitd.core.deployment import Amendment, Deployment, StepRecord
@@ -113,6 +114,7 @@ class Driver:
             diary.turn_page(inside=in_critical_section(goal, seen))
             if diary.inside and not self._extended:
                 self._extend_late(seen, log)
+                self._measure_late(seen)
             if self._extended and not diary.inside:
                 self._tenure.relax()
                 self._extended = False
@@ -216,6 +218,10 @@ class Driver:
         except DatabaseError as error:
             log.warning("lease.unextended", error=str(error))
         self._extended = True
+
+    def _measure_late(self, seen: Seen) -> None:
+        with suppress(EngineUnavailable):  # then the outage is told from the next step on
+            self._hands.found_down(seen)
 
     def _section_s(self, seen: Seen) -> float:
         """How long a critical section can last at the worst, its way back included: the target and

@@ -17,6 +17,7 @@ from refitd.core.goal import (
     Disconnect,
     Drain,
     Goal,
+    MakeAnew,
     NoteCanaryProven,
     Pause,
     Remove,
@@ -37,7 +38,7 @@ from refitd.ports import Clock, Engine
 from refitd.shell.cloner import Cloner
 from refitd.shell.diary import Diary
 from refitd.shell.observe import Observer, moves
-from refitd.shell.outage import OutageMeter
+from refitd.shell.outage import OutageMeter, down_for_s
 
 
 class Hands:
@@ -55,7 +56,7 @@ class Hands:
         self._engine, self._cloner, self._observer = engine, cloner, observer
         self._meter, self._clock, self._target = meter, clock, target
 
-    def perform(  # noqa: C901, PLR0912 - one case a step
+    def perform(  # noqa: C901, PLR0912, PLR0915 - one case a step
         self, diary: Diary, goal: Goal, seen: Seen, step: Step
     ) -> Goal:
         """Take this one step; answers the goal with what was noted of it. Raises `EngineError`,
@@ -72,6 +73,9 @@ class Hands:
                 id_ = self._cloner.create(goal, role, seen.old)
                 if role == "successor":
                     diary.amend(Amendment(new_container=id_))
+            case MakeAnew(id=id_):
+                engine.remove(id_, anonymous_volumes=True)
+                return diary.note(replace(goal, made_anew=goal.made_anew + 1))
             case Start(id=id_, role=role, of=of):
                 self._before_start(diary, id_, of, proving=role != "old")
                 engine.start(id_)
@@ -82,7 +86,7 @@ class Hands:
                 with self._proving_anew(None, id_):
                     engine.restart(id_)
             case Stop(id=id_, role=role):
-                if role == "old":
+                if role == "old" or (seen.old is not None and not seen.old.runs):
                     self._meter.begin(seen)
                 engine.stop(id_)
             case Pause(id=id_):
@@ -114,6 +118,10 @@ class Hands:
             case Wait():
                 pass
         return goal
+
+    def found_down(self, seen: Seen) -> None:
+        """Whoever served was stopped before we came: by one of us who died then, or by itself."""
+        self._meter.begin(seen, down_for_s(seen.old, self._engine.info().time))
 
     def _before_start(self, diary: Diary, id_: str, of: str, *, proving: bool) -> None:
         if not of:

@@ -15,7 +15,7 @@ from refitd.core import labels
 from refitd.core.container import Container, Json
 from refitd.core.goal import Goal
 from refitd.core.proof import Verdict, Watch, judge, last_check
-from refitd.core.seen import Pair, Seen
+from refitd.core.seen import SERVES, Pair, Seen
 from refitd.core.target import Health, Target
 from refitd.errors import EngineRefused, ReplacementRefused
 from refitd.ports import Clock, Engine, Prober
@@ -86,7 +86,7 @@ class Observer:
             seen,
             pairs=self._compared(seen),
             verdicts=verdicts | dict.fromkeys(interrupted, _INTERRUPTED),
-            gate=self._gate(seen.old, seen.successor, ()),
+            gate=self._gate(seen.old, seen.successor, (), late=bool(goal.late)),
             interrupted=interrupted,
         )
 
@@ -104,7 +104,7 @@ class Observer:
 
     def _judge(self, container: Container, health: Health) -> Verdict:
         now_s, probes = self._clock.now_s(), _has_probes(health)
-        if container.runs and container.id not in self._watches:
+        if container.state in SERVES and container.id not in self._watches:
             self._watches[container.id] = self._new_watch()
         watch = self._watches.get(container.id)
         if watch is not None and not probes:
@@ -144,12 +144,14 @@ class Observer:
             return self._prober.tcp(address, health.tcp_port, health.timeout_s)
         return None
 
-    def _gate(self, old: Container | None, new: Container | None, moved: Moves) -> tuple[str, ...]:
+    def _gate(
+        self, old: Container | None, new: Container | None, moved: Moves, *, late: bool = False
+    ) -> tuple[str, ...]:
         if old is None or new is None or new.state != "created":
             return ()
         if new.id not in self._gates:
             try:
-                self._gates[new.id] = self._cloner.differences(old, new, moved)
+                self._gates[new.id] = self._cloner.differences(old, new, moved, late=late)
             except (EngineRefused, ReplacementRefused) as error:
                 return (f"what cannot be compared ({error})",)
         return self._gates[new.id]

@@ -9,6 +9,7 @@ network), it is bounded from above instead: from the stop to the proof.
 from __future__ import annotations
 
 import threading
+from datetime import datetime
 
 from refitd.core.container import Container
 from refitd.core.goal import Goal
@@ -35,11 +36,11 @@ class OutageMeter:
         self._began_s: float | None = None
         self._proven_s: float | None = None
 
-    def begin(self, seen: Seen) -> None:
-        """Something that serves is about to stop."""
+    def begin(self, seen: Seen, ago_s: float = 0.0) -> None:
+        """Something that serves is about to stop, or did so a while ago."""
         if self._began_s is not None:
             return
-        self._began_s = self._clock.now_s()
+        self._began_s = self._clock.now_s() - ago_s
         self._done.clear()
         self._reached, self._longest_s, self._proven_s = False, 0.0, None
         self._last_answer_s = None
@@ -55,7 +56,9 @@ class OutageMeter:
             return
         self._addresses = self._of(seen) or self._addresses
         serves = seen.successor or seen.old
-        if self._proven_s is None and serves and not nothing_serves(goal, seen):
+        if nothing_serves(goal, seen):
+            self._proven_s = None  # what was to stop before had not: it got no answer, or a refusal
+        elif self._proven_s is None and serves:
             self._proven_s = self._clock.now_s()
 
     def end(self) -> float | None:
@@ -98,6 +101,16 @@ class OutageMeter:
         elif self._began_s is not None:
             self._longest_s = now_s - self._began_s
         self._reached, self._last_answer_s = True, now_s
+
+
+def down_for_s(container: Container | None, now: str) -> float:
+    """For how long it is down, at the engine's time `now`; 0 where that cannot be told."""
+    state = (container.inspect.get("State") or {}) if container is not None else {}
+    try:
+        ended = datetime.fromisoformat(str(state.get("FinishedAt")))
+        return max(0.0, (datetime.fromisoformat(now) - ended).total_seconds())
+    except (ValueError, TypeError):
+        return 0.0
 
 
 def first_port(container: Container) -> int | None:

@@ -175,7 +175,7 @@ class Reconciler:
     def _went_down_with_the_engine(self, container: Container, snapshot: Snapshot) -> bool:
         """One that ran, and went down with the engine, which does not start it again though its
         restart policy says so: see `shell.interruptions`."""
-        if container.id not in self._interruptions.among([container]):
+        if not self._interrupted(container):
             self._ran = container.id if container.runs else None
             if container.runs:
                 self._interruptions.recovered(container.id)
@@ -200,13 +200,16 @@ class Reconciler:
             log.warning("target.started_again", reason=why)
             return Looked(Nothing("started again"), again=True)
         # Started under its name it would stop itself: it is replaced as if it still ran.
-        self._interruptions.started(container.id)
         decision = Restart(f"{why}, and which would stop itself")
         as_it_ran = replace(container, state="running")
         deployment_id = self._deployer.deploy(
             decision, self.want(snapshot), snapshot, as_it_ran, wake, cancelled
         )
+        self._interruptions.started(container.id)
         return Looked(decision, deployment_id, again=True)
+
+    def _interrupted(self, container: Container | None) -> bool:
+        return container is not None and container.id in self._interruptions.among([container])
 
     def _put_back_fallen(
         self, snapshot: Snapshot, container: Container | None, wake: Wake
@@ -215,7 +218,8 @@ class Reconciler:
         of its own."""
         for retiree in snapshot.retirees:
             watched = container is not None and retiree.successor_id == container.id
-            cause = fell_over(container) if watched else None
+            to_blame = watched and not self._interrupted(container)
+            cause = fell_over(container) if to_blame else None
             if cause and retiree.due_at > snapshot.at and not snapshot.paused:
                 why = f"the new container fell over within its watch window: {cause}"
                 return self._deployer.roll_back(retiree.deployment_id, why, wake)

@@ -1,0 +1,207 @@
+"""What people do to the containers in the middle of it, and what is not to be blamed for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from refitd.errors import DatabaseUnavailable, EngineUnavailable
+from tests.contracts.model_engine import Behaviour, Build
+from tests.shell.fakes import Killed, Moment
+from tests.shell.house import BILLING, CRM, MAIL, PORTS, TARGET, House
+
+BARE = replace(TARGET, canary=False)
+
+
+def rebuilt(policy: str) -> House:
+    """In its watch window, with a backend that ends with code 1 whoever stops it."""
+    house = House(policy=policy)
+    house.settle()
+    house.write(BILLING, CRM, MAIL)
+    house.settle()
+    house.clock.sleep(5.0)
+    return house
+
+
+@pytest.mark.parametrize("policy", ["always", "unless-stopped"])
+def test_stopped_with_a_code_of_its_own(policy: str) -> None:
+    """Whoever stays down though its policy starts what ends by itself was stopped by somebody,
+    whatever code it ended with: nothing is put back."""
+    house = rebuilt(policy)
+    house.engine.stop("api")
+    house.engine._get("api").exit_code = 1
+    house.pass_watch()
+
+    assert house.ends == [("rebuild", "succeeded")]
+    assert not house.serving().runs
+
+
+@pytest.mark.parametrize("policy", ["no", "on-failure"])
+def test_went_down_with_the_engine_in_its_watch_window(policy: str) -> None:
+    """What the engine took down with it is not to blame, whatever its policy."""
+    house = rebuilt(policy)
+    house.engine.fail("containers", "before")
+    house.engine.fail("container", "before")
+    with pytest.raises(EngineUnavailable):
+        house.look()
+    house.engine.die()
+    house.engine._get("api").exit_code = 1
+    house.pass_watch()
+
+    assert house.ends == [("rebuild", "succeeded")]
+
+
+@pytest.mark.parametrize("when", ["killed", "no answer"])
+def test_created_in_part(when: str) -> None:
+    """An older engine takes the second network by a call of its own. Cut off before it, the new
+    one is made once more, and bears both."""
+    house = House(BARE, host={"NetworkMode": "web"} | PORTS)
+    house.engine.add_network("db")
+    house.engine.connect("api", "db", {"Aliases": ["store"]})
+    house.settle()
+    house.write(BILLING, CRM, MAIL)
+
+    def cut_off(moment: Moment) -> None:
+        if moment == "after" and house.engine.calls[-1] == ("create", "api-successor-1"):
+            house.engine.fate = lambda _moment: None
+            if when == "killed":
+                house.engine.kill()
+            raise EngineUnavailable("no answer came")
+
+    house.engine.fate = cut_off
+    if when == "killed":
+        with pytest.raises(Killed):
+            house.settle()
+        house.new_daemon()
+    house.settle()
+
+    house.check_in_step()
+    assert house.ends == [("rebuild", "succeeded")]
+    assert set(house.serving().networks) == {"web", "db"}
+    assert "store" in house.serving().networks["db"]
+
+
+def test_recreated_while_the_image_is_built() -> None:
+    """Somebody makes the container anew during the build: that says nothing of the new image,
+    which is rolled out a little later."""
+    house = House()
+    house.settle()
+    house.write(BILLING, CRM, MAIL)
+    build = house.engine.build
+
+    def meanwhile(*args: object) -> str:
+        house.engine.build = build  # type: ignore[method-assign]
+        house.engine.remove("api")
+        house.engine.run(
+            "api", "api:latest", HostConfig=PORTS | {"RestartPolicy": {"Name": "always"}}
+        )
+        return build(*args)  # type: ignore[arg-type]
+
+    house.engine.build = meanwhile  # type: ignore[method-assign, assignment]
+    for _ in range(20):
+        house.settle()
+        house.clock.sleep(30.0)
+
+    house.check_in_step()
+
+
+def test_paused_before_it_was_seen_running() -> None:
+    """Who is paused by somebody is given until the deadline, and then up for lost."""
+    house = House(BARE)
+    house.settle()
+    house.write(BILLING, CRM, MAIL)
+
+    def pause(moment: Moment) -> None:
+        if moment == "after" and house.engine.calls[-1] == ("start", "api-successor-1"):
+            house.engine.fate = lambda _moment: None
+            house.engine.pause("api-successor-1")
+
+    house.engine.fate = pause
+    house.settle()
+
+    assert house.ends == [("rebuild", "rolled_back")]
+    assert house.serving().id == house.first.id
+
+
+def test_outage_where_the_stop_got_no_answer() -> None:
+    """It is reckoned to the proof of the new one, not to the look that showed the old one still
+    there."""
+    whole = outage_s(lambda _house: None)
+    asked_again = outage_s(lambda house: house.engine.fail("stop", "before"))
+
+    assert asked_again >= whole > 0
+
+
+def test_outage_over_a_kill() -> None:
+    """Killed between stop and start: the time until the next daemon came is part of it."""
+    house = House(BARE)
+    house.settle()
+    house.write(BILLING, CRM, MAIL)
+
+    def kill(moment: Moment) -> None:
+        if moment == "after" and house.engine.calls[-1] == ("stop", "api"):
+            house.engine.fate = lambda _moment: None
+            house.engine.kill()
+
+    house.engine.fate = kill
+    with pytest.raises(Killed):
+        house.settle()
+    house.clock.sleep(30.0)
+    house.new_daemon()
+    house.settle()
+
+    (row,) = house.deployments
+    assert row.state == "succeeded"
+    assert row.outage_s is not None
+    assert row.outage_s >= 30.0
+
+
+def test_outage_of_a_way_back_from_the_watch_window() -> None:
+    """That one costs users something too."""
+    house = rebuilt("always")
+    house.engine.behaves[house.serving().image_id] = Behaviour("unhealthy", 1.0)
+    house.engine.restart("api")
+    house.clock.sleep(2.0)
+    house.settle()
+
+    assert house.ends[-1] == ("rollback", "rolled_back")
+    assert house.deployments[-1].outage_s is not None
+
+
+def test_outage_that_could_not_be_written_down() -> None:
+    """Postgres is away when the row is to be ended: what was measured is written down later."""
+    house = House(BARE)
+    house.settle()
+    house.write(BILLING, CRM, MAIL)
+
+    def away(moment: Moment) -> None:
+        if (
+            moment == "after"
+            and house.engine.calls[-1][0] == "tag"
+            and "latest" in str(house.engine.calls[-1])
+        ):
+            house.database.down = True
+
+    house.engine.fate = away
+    with pytest.raises(DatabaseUnavailable):
+        house.settle()
+    house.engine.fate = lambda _moment: None
+    house.database.down = False
+    house.settle()
+
+    (row,) = house.deployments
+    assert (row.state, row.outage_s is not None) == ("succeeded", True)
+
+
+def outage_s(trouble: object) -> float:
+    """On the row of a swap, in which this goes wrong."""
+    house = House(BARE)
+    house.settle()
+    house.engine.script_builds(Build(behaviour=Behaviour("healthy", 5.0)))
+    house.write(BILLING, CRM, MAIL)
+    trouble(house)  # type: ignore[operator]
+    house.settle()
+    (row,) = house.deployments
+    assert row.outage_s is not None
+    return row.outage_s
