@@ -30,6 +30,7 @@ def test_every_cell(scene: Scene, fault: Fault, play: Player) -> None:
                 calls.append(play(cell))
             except AssertionError as failure:
                 wrong.append(f"{cell}: {failure}")
+                print(f"  WRONG {wrong[-1]}", flush=True)
                 calls.append(f"WRONG {moment}")
         if not any(calls):
             break
