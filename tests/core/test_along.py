@@ -83,6 +83,19 @@ def test_swap() -> None:
     ]
 
 
+def test_policies() -> None:
+    """Each gets its restart policy once it is proven, and only then the old one loses its own."""
+    world = World(SWAP)
+    world.run()
+
+    passed_on = [
+        f"set the {which} {name}'s restart policy to {policy}"
+        for name in ("container", "proxy-name", "backup-name", "tailer-name")
+        for which, policy in (("new", "always"), ("old", "no"))
+    ]
+    assert [each for each in said(world) if "policy" in each] == passed_on
+
+
 def test_named_before_they_start() -> None:
     """A companion is started when the target bears its name, by which it may look for it."""
     world = World(SWAP)

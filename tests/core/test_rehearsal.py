@@ -62,6 +62,7 @@ def test_back_from_the_middle() -> None:
 
     assert [step_name(step) for step in rehearse(goal_of(turned="why"), seen)] == [
         "set_policy",
+        "set_policy",
         "stop_successor",
         "start_old",
         "remove_canary",

@@ -46,6 +46,7 @@ WORDS: list[tuple[Step, str, str]] = [
     (Rename("old", "x"), "rename", "rename the old container to x"),
     (Rename("c", "api"), "rename", "rename the new container to api"),
     (SetPolicy("old", "no", 0), "set_policy", "set the old container's restart policy to no"),
+    (SetPolicy("c", "always", 0), "set_policy", "set the new container's restart policy to always"),
     (
         Connect("c", "web"),
         "connect",

@@ -96,6 +96,7 @@ class World:
     gate: tuple[str, ...] = ()
     taken: list[Step] = field(default_factory=list)
     starts: int = 0
+    once_proven: set[str] = field(default_factory=set)
     companion_fates: dict[str, Fate] = field(default_factory=dict)
     outcome: Outcome | None = None
 
@@ -153,6 +154,7 @@ class World:
         for id_, verdict in self.verdicts.items():
             if verdict.is_ == "pending":
                 self.verdicts[id_] = self._verdict(id_)
+        self.once_proven |= {id_ for id_, verdict in seen.verdicts.items() if verdict is PROVEN}
         return seen
 
     @property
@@ -166,8 +168,9 @@ class World:
         return self.old is not None and self.old.state == "exited" and not self.serving
 
     def comes_up(self) -> bool:
-        """After a reboot at this moment, somebody would run."""
-        return any(self._comes_up(c) for c in (self.old, self.successor) if c)
+        """After a reboot at this moment, somebody would run, and nobody who was never proven."""
+        up = {each.id for each in (self.old, self.successor) if each and self._comes_up(each)}
+        return bool(up) and up <= {"old", *self.once_proven}
 
     # -- going on ----------------------------------------------------------------------------------
 
@@ -262,10 +265,9 @@ class World:
         name = self.goal.transitional_name(role)
         if any(each.name == name for each in self.containers.values()):
             raise Refused(f"name {name} is in use")
-        policy = "no" if role == "canary" else self.goal.old_policy
         late = {network: () for network, aliases in self.goal.late.items() if aliases}
         self.containers[role] = container(
-            role, name, state="created", restart_policy=policy, started_at="", networks=late
+            role, name, state="created", restart_policy="no", started_at="", networks=late
         )
 
     def _create_companion(self, of: str) -> None:
@@ -273,9 +275,8 @@ class World:
         name = f"{old.name}-successor-41"
         if any(each.name == name for each in self.containers.values()):
             raise Refused(f"name {name} is in use")
-        policy = next(each.policy for each in self.goal.companions if each.id == of)
         self.containers[f"new {of}"] = replace(
-            old, id=f"new {of}", name=name, state="created", started_at="", restart_policy=policy
+            old, id=f"new {of}", name=name, state="created", started_at="", restart_policy="no"
         )
 
     def _owners(self, id_: str) -> list[str]:

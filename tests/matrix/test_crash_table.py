@@ -1,8 +1,8 @@
 """One cell for each row of the crash table and strategy; `make matrix` plays them all.
 
 The rows are those of "killed after" in the module docstring of `refitd.core.rollout`'s crash
-tests: build, create, start, names bound late, cut off for that, the old one's restart policy, its
-stop, the renames, the tag, the removal of the old one. At each the engine has done what it was
+tests: build, create, start, names bound late, cut off for that, the restart policies of both, the
+stop of the old one, the renames, the tag, its removal. At each the engine has done what it was
 asked to, and the daemon dies before it hears so.
 """
 
@@ -21,7 +21,6 @@ START = Call("POST", "/containers/*/start")
 START_NEXT = Call("POST", "/containers/*/start", 1)
 DISCONNECT = Call("POST", "/networks/*/disconnect")
 CONNECT = Call("POST", "/networks/*/connect")
-POLICY = Call("POST", "/containers/*/update")
 STOP = Call("POST", "/containers/*/stop*")
 RENAME_OLD = Call("POST", "/containers/*/rename*")
 RENAME_NEW = Call("POST", "/containers/*/rename*", 1)
@@ -36,7 +35,8 @@ SWAP = {
     "create": CREATE_SUCCESSOR,
     "old stopped": STOP,
     "start": START_NEXT,
-    "old policy": Call("POST", "/containers/*/update", 1),
+    "new policy": Call("POST", "/containers/*/update", 1),
+    "old policy": Call("POST", "/containers/*/update", 2),
     "rename the old": RENAME_OLD,
     "rename the new": RENAME_NEW,
     "tag": TAG,
@@ -48,7 +48,8 @@ OVERLAP = {
     "start": START,
     "disconnect": DISCONNECT,
     "connect": CONNECT,
-    "old policy": POLICY,
+    "new policy": Call("POST", "/containers/*/update"),
+    "old policy": Call("POST", "/containers/*/update", 1),
     "old stopped": STOP,
     "rename the old": RENAME_OLD,
     "rename the new": RENAME_NEW,

@@ -65,7 +65,7 @@ def restart_each(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
         yield from run_again(goal, seen, pair)
         if pair.old is None or pair.of.state == "stopped":
             continue
-        yield from _policy_back(pair, pair.old)
+        yield from set_policy(pair.old, pair.of.policy, pair.of.retries, pair.of.id)
         verdict = seen.verdict(pair.old)
         if verdict.is_ == "failed":
             yield Failed(f"after the restart {pair.of.name} failed: {verdict.cause}")
@@ -93,7 +93,7 @@ def put_back(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
         if pair.old.name != pair.of.name:
             yield Rename(pair.old.id, pair.of.name)
         yield from run_again(goal, seen, pair)
-        yield from _policy_back(pair, pair.old)
+        yield from set_policy(pair.old, pair.of.policy, pair.of.retries, pair.of.id)
         yield from _pause(pair, pair.old)
 
 
@@ -126,7 +126,7 @@ def _stop_old(pair: Pair) -> Iterator[Step | Outcome]:
     if pair.old is None or pair.old.state not in SERVES:
         return
     if pair.old.restart_policy == "unless-stopped":  # it is to survive a reboot, see `rollout`
-        yield SetPolicy(pair.old.id, "always", 0)
+        yield SetPolicy(pair.old.id, "always", 0, pair.of.id)
     yield Stop(pair.old.id, "old_companion", pair.of.id)
 
 
@@ -140,12 +140,10 @@ def _rename(goal: Goal, pair: Pair) -> Iterator[Step | Outcome]:
 
 def _run_new(seen: Seen, pair: Pair, new: Container) -> Iterator[Step | Outcome]:
     if pair.of.state == "stopped":
-        yield from _let_policy_go(pair)
+        yield from _pass_policy_on(pair, new)
         return
     if new.state == "created" or seen.is_interrupted(new):
         yield Start(new.id, "companion", pair.of.id)
-    if new.runs:
-        yield from _let_policy_go(pair)
     if new.state == "paused" and pair.of.state == "paused":
         return  # proven before it was paused
     verdict = seen.verdict(new)
@@ -153,17 +151,28 @@ def _run_new(seen: Seen, pair: Pair, new: Container) -> Iterator[Step | Outcome]
         yield TurnBack(f"the new {pair.of.name} failed: {verdict.cause}")
     if verdict.is_ == "pending":
         yield Wait(f"{pair.of.name}: {verdict.cause}")
+    yield from _pass_policy_on(pair, new)
     yield from _pause(pair, new)
 
 
-def _policy_back(pair: Pair, old: Container) -> Iterator[Step | Outcome]:
-    if (old.restart_policy, old.restart_retries) != (pair.of.policy, pair.of.retries):
-        yield SetPolicy(old.id, pair.of.policy, pair.of.retries)
+def set_policy(
+    container: Container, policy: str, retries: int, of: str = ""
+) -> Iterator[Step | Outcome]:
+    """Give it this restart policy, where it has another."""
+    if (container.restart_policy, container.restart_retries) != (policy, retries):
+        yield SetPolicy(container.id, policy, retries, of)
 
 
-def _let_policy_go(pair: Pair) -> Iterator[Step | Outcome]:
-    if pair.old is not None and pair.old.restart_policy != "no":
-        yield SetPolicy(pair.old.id, "no", 0)
+def let_policy_go(container: Container | None, of: str = "") -> Iterator[Step | Outcome]:
+    """The engine is not to start it any more."""
+    if container is not None and container.restart_policy != "no":
+        yield SetPolicy(container.id, "no", 0, of)
+
+
+def _pass_policy_on(pair: Pair, new: Container) -> Iterator[Step | Outcome]:
+    """From the old one to the new one, so that at any moment a reboot brings one of them up."""
+    yield from set_policy(new, pair.of.policy, pair.of.retries, pair.of.id)
+    yield from let_policy_go(pair.old, pair.of.id)
 
 
 def _pause(pair: Pair, container: Container) -> Iterator[Step | Outcome]:

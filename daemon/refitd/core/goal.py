@@ -160,9 +160,12 @@ class Rename:
 
 @dataclass(frozen=True, slots=True)
 class SetPolicy:
+    """`of`, where it is about a companion or its likeness: the companion's id."""
+
     id: str
     policy: str
     retries: int
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)

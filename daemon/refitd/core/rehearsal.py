@@ -120,7 +120,7 @@ def _made(role: str, goal: Goal, old: Container | None) -> Container:
         name=f"{goal.name}-{role}-{goal.deployment}",
         image_id=goal.image_id,
         state="created",
-        restart_policy="no" if role == "canary" else goal.old_policy,
+        restart_policy="no",
         networks=networks,
     )
 
@@ -129,7 +129,8 @@ def _with_likeness(pair: Pair, of: str) -> Pair:
     if pair.of.id != of or pair.old is None:
         return pair
     name = f"{pair.of.name}-successor"
-    return replace(pair, new=replace(pair.old, id=f"new {of}", name=name, state="created"))
+    new = replace(pair.old, id=f"new {of}", name=name, state="created", restart_policy="no")
+    return replace(pair, new=new)
 
 
 def _changed(seen: Seen, id_: str, **values: object) -> Seen:

@@ -8,9 +8,12 @@ request and its answer too, simply starts looking again. Each step is therefore 
 * the old container serves, or can be put back by one start, until the successor is proven;
 * a container is started once; where that start fails, it is given up (but one that went down
   with the engine itself is started again, see `shell.interruptions`);
-* at any moment one of the two comes up after a reboot: the old one's restart policy goes to
-  `no` only when the successor runs with its own (and an `unless-stopped`, which the engine
-  would not honour for a container that was stopped, is `always` meanwhile);
+* at any moment one of the two comes up after a reboot, and it is one that was proven: what is
+  created has the restart policy `no`, and gets its own once it is proven; only then does the old
+  one's go to `no` (an `unless-stopped`, which the engine would not honour for a container that was
+  stopped, is `always` meanwhile). So nobody unproven is started by the engine again and again,
+  and an engine that is killed is not likely to be killed in the midst of such a start, after
+  which older ones keep the published port taken;
 * names move last. They are output: who is who is told by ids and labels. But an old one that was
   born of the old hand-over is put aside before it is stopped: whenever it is started again, by us
   or by the engine, it stops whoever bears the final name, and is not to find anybody, itself
@@ -111,8 +114,6 @@ def _swap(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
         yield from along.stop_before(seen)
         yield from _stop_old(goal, old)
         yield Start(successor.id, "successor")
-    if successor.runs:
-        yield from _let_policy_go(old)
     yield from _await_proof(goal, seen, successor)
     if goal.old_state == "paused" and successor.runs:
         yield Pause(successor.id)
@@ -176,8 +177,7 @@ def _back(goal: Goal, seen: Seen, cause: str) -> Iterator[Step | Outcome]:
         yield Failed(f"{cause}; and the old container is gone, there is nothing to go back to")
     assert old is not None
     yield from _start_old_again(goal, old, successor)
-    if (old.restart_policy, old.restart_retries) != (goal.old_policy, goal.old_retries):
-        yield SetPolicy(old.id, goal.old_policy, goal.old_retries)
+    yield from along.set_policy(old, goal.old_policy, goal.old_retries)
     if seen.canary:
         yield Remove(seen.canary.id, "canary")
     yield from along.clear(seen)
@@ -211,6 +211,7 @@ def _start_old_again(
         yield from _put_aside(goal, old, successor)
         yield from _bear_a_reboot(goal, old)
         if goal.way == "swap" and successor and successor.state in SERVES:
+            yield from along.let_policy_go(successor)  # else a reboot might bring it up instead
             yield Stop(successor.id, "successor")  # it holds the ports
         yield Start(old.id, "old")
     if goal.old_state == "paused" and old.runs:
@@ -329,13 +330,7 @@ def _put_aside(
 def _bear_a_reboot(goal: Goal, old: Container) -> Iterator[Step | Outcome]:
     """Before what runs is stopped in favour of the old one, that one must come up by itself."""
     policy = "always" if goal.old_policy == "unless-stopped" else goal.old_policy
-    if (old.restart_policy, old.restart_retries) != (policy, goal.old_retries):
-        yield SetPolicy(old.id, policy, goal.old_retries)
-
-
-def _let_policy_go(old: Container | None) -> Iterator[Step | Outcome]:
-    if old is not None and old.restart_policy != "no":
-        yield SetPolicy(old.id, "no", 0)
+    yield from along.set_policy(old, policy, goal.old_retries)
 
 
 def _await_proof(goal: Goal, seen: Seen, successor: Container) -> Iterator[Step | Outcome]:
@@ -374,14 +369,16 @@ def _bind_late(goal: Goal, seen: Seen, successor: Container) -> Iterator[Step | 
 
 
 def _take_over(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
-    """The old one steps aside, the successor gets the final name, its companions, and the tag.
+    """The old one steps aside, the successor gets its policy, the final name, its companions, and
+    the tag.
 
     In a swap the old one was stopped before; but a reboot brings one with the policy `always`
     up again, whoever stopped it.
     """
     old, successor = seen.old, seen.successor
     assert successor is not None
-    yield from _let_policy_go(old)
+    yield from along.set_policy(successor, goal.old_policy, goal.old_retries)
+    yield from along.let_policy_go(old)
     if old is not None and old.state in SERVES:
         yield from _put_aside(goal, old)
         yield Stop(old.id, "old")

@@ -58,8 +58,8 @@ def sentence(step: Step, goal: Goal) -> str:  # noqa: C901, PLR0911, PLR0912 - o
             return f"remove the {_who(role, goal, of)}"
         case Rename(id=id_, name=name):
             return f"rename the {_renamed(goal, id_, name)} to {name}"
-        case SetPolicy(id=id_, policy=policy):
-            who = f"old {_name(goal, id_)}" if id_ in _companions(goal) else "old container"
+        case SetPolicy(id=id_, policy=policy, of=of):
+            who = f"{'old' if id_ == of else 'new'} {_name(goal, of)}" if of else _target(goal, id_)
             return f"set the {who}'s restart policy to {policy}"
         case Connect(network=network):
             return f"connect the new container to {network} with its final names"
@@ -90,6 +90,10 @@ def _renamed(goal: Goal, id_: str, name: str) -> str:
         return f"old {_name(goal, id_)}"
     if name in _companions(goal).values():
         return "new one"
+    return _target(goal, id_)
+
+
+def _target(goal: Goal, id_: str) -> str:
     return "old container" if id_ == goal.old_id else "new container"
 
 

@@ -59,7 +59,7 @@ class Cloner:
             final_name=companion.name,
             api_version=self._engine.info().api_version,
             forebears=forebears(old),
-            restart_policy=(companion.policy, companion.retries),
+            restart_policy=("no", 0),  # its own once it is proven, see `core.rollout`
         )
         inspect = with_new_owners(old.inspect, moved)
         return self._engine.create(recreate.create_request(inspect, self.baseline(old), clone))
@@ -172,7 +172,10 @@ class Cloner:
             api_version=self._engine.info().api_version,
             forebears=forebears(old),
             compose_image=goal.image_id,
-            restart_policy=None if role == "canary" else (goal.old_policy, goal.old_retries),
+            restart_policy=(
+                "no",
+                0,
+            ),  # a successor gets its own once it is proven, see `core.rollout`
         )
 
     def _labels(self, goal: Goal, role: Role, old: Container) -> Mapping[str, str]:
