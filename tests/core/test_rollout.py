@@ -300,18 +300,24 @@ def test_restart_fails() -> None:
 
 def test_restart_of_nobody() -> None:
     """Nor is there one where the container is gone."""
-    assert next_step(goal_of(way="restart"), Seen()) == Failed("the container is gone")
+    assert next_step(goal_of(way="restart"), Seen()) == Failed(
+        "the container is gone", transient=True
+    )
 
 
 @pytest.mark.parametrize("way", [{}, {"canary": False}, OVERLAP], ids=["canary", "swap", "overlap"])
 @pytest.mark.parametrize("at", range(6))
 def test_old_one_removed(way: dict[str, Any], at: int) -> None:
-    """Somebody removes the old one in the middle: it ends, and what runs by then stays."""
+    """Somebody removes the old one in the middle: with a successor by then, that takes over; else
+    it ends, with nothing left."""
     world = World(goal_of(**way))
+    made = False
     for n, _ in enumerate(world.steps()):
         if n == at:
+            made = world.successor is not None
             world.containers.pop("old")
 
+    assert isinstance(world.outcome, Succeeded) == made
     if isinstance(world.outcome, Succeeded):
         assert world.successor
         assert (world.successor.name, world.successor.state) == ("api", "running")
@@ -465,6 +471,34 @@ def test_turned_anywhere(name: str, successor: Fate, befalls: list[Mishap | None
             world.goal = replace(world.goal, turned=world.goal.turned or "somebody said so")
 
     check_end(world, world.outcome, goal)
+
+
+@given(
+    name=st.sampled_from([name for name, goal in GOALS.items() if not goal.old_hands_over]),
+    removed=st.booleans(),
+    successor=fates,
+    at=st.integers(0, 20),
+    befalls=mishaps,
+)
+def test_name_given_away(
+    name: str, *, removed: bool, successor: Fate, at: int, befalls: list[Mishap | None]
+) -> None:
+    """Somebody puts another container under the final name: it is left to serve, the old one stays
+    what it is, and what was made for the deployment goes."""
+    world = World(GOALS[name], "good", successor, script(befalls))
+    for n, step in enumerate(world.steps()):
+        if n == at and not isinstance(step, Succeeded | RolledBack | Failed):
+            world.put_in_place_by_hand()
+            if removed:
+                world.containers.pop("old")
+
+    if world.stranger is None:
+        return
+    assert isinstance(world.outcome, Failed)
+    assert world.outcome.transient
+    assert world.containers["stranger"] == container("stranger", "api")
+    assert set(world.containers) == ({"stranger"} if removed else {"stranger", "old"})
+    assert removed or world.tag_image == "image-1"
 
 
 def all_steps() -> list[Step]:

@@ -61,11 +61,13 @@ def test_way(target: Target, container: Container, way: str, *, rebuild: bool) -
     assert why
 
 
-def goal(target: Target, *, rebuild: bool = True, way: Any = "swap") -> Goal:
+def goal(
+    target: Target, *, rebuild: bool = True, way: Any = "swap", of: Container | None = None
+) -> Goal:
     """A goal for the container above."""
     return make_goal(
         target,
-        old(),
+        of or old(),
         deployment=41,
         epoch=3,
         way=way,
@@ -73,6 +75,7 @@ def goal(target: Target, *, rebuild: bool = True, way: Any = "swap") -> Goal:
         tag=own_tag(target, 41),
         tagged="image-1",
         before=Record("a" * 64, "image-1", "noon", "key", ("crm",), ("crm",)),
+        api_version=(1, 41),
         rebuild=rebuild,
     )
 
@@ -97,6 +100,22 @@ def test_late() -> None:
     """In overlap the names are due late, the final one among them, those made of ids not."""
     assert goal(CONCURRENT, way="overlap").late == {"web": ("backend", "api")}
     assert goal(TARGET).late == {}
+
+
+def test_late_endpoints() -> None:
+    """What it is connected with then is in the goal, whoever is still there by then to read it
+    off; of a traffic network, to be on it at all is what is waited for."""
+    assert goal(CONCURRENT, way="overlap").endpoints == {"web": {"Aliases": ["backend", "api"]}}
+    inspect = old().inspect
+    networks = {"web": {"Aliases": ["backend"]}, "db": {}}
+    two = replace(
+        old(),
+        networks={"web": ("backend",), "db": ()},
+        inspect={**inspect, "NetworkSettings": {"Networks": networks}},
+    )
+    there = goal(replace(CONCURRENT, traffic_network="web"), way="overlap", of=two)
+    assert there.late == {"web": ()}
+    assert there.endpoints == {"web": {"Aliases": ["backend", "api"]}}
 
 
 def test_canary() -> None:

@@ -137,12 +137,25 @@ class World:
         return self.containers.get("successor")
 
     @property
+    def stranger(self) -> Container | None:
+        """Who bears the final name, and is none of ours."""
+        return next((c for c in self.containers.values() if c.id == "stranger"), None)
+
+    def put_in_place_by_hand(self) -> None:
+        """Somebody calls whoever bears the final name otherwise, and gives it to another."""
+        for each in list(self.containers.values()):
+            if each.name == "api":
+                self._change(each.id, name="api-by-hand")
+        self.containers["stranger"] = container("stranger", "api")
+
+    @property
     def seen(self) -> Seen:
         """One look; whoever is looked at a second time has been given time enough."""
         seen = Seen(
             self.old,
             self.successor,
             self.containers.get("canary"),
+            stranger=self.stranger,
             pairs=tuple(
                 Pair(each, self.containers.get(each.id), self.containers.get(f"new {each.id}"))
                 for each in self.goal.companions
@@ -308,6 +321,8 @@ class World:
         rival = self.successor if id_ == "old" else self.old
         holds_ports = id_ in ("old", "successor")
         if self.goal.way == "swap" and holds_ports and rival and rival.state in SERVES:
+            raise Refused("port is already allocated")
+        if self.goal.way == "swap" and holds_ports and self.stranger:
             raise Refused("port is already allocated")
         if fate.get(id_) == "refused":
             raise Refused("cannot be started")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from refitd.core.target import Target
 from refitd.errors import DatabaseUnavailable, EngineUnavailable
 from tests.contracts.model_engine import Behaviour, Build
 from tests.shell.fakes import Killed, Moment
 from tests.shell.house import BILLING, CRM, MAIL, PORTS, TARGET, House
 
 BARE = replace(TARGET, canary=False)
+OVERLAP = replace(TARGET, concurrent=True)
 
 
 def rebuilt(policy: str) -> House:
@@ -205,3 +209,79 @@ def outage_s(trouble: object) -> float:
     (row,) = house.deployments
     assert row.outage_s is not None
     return row.outage_s
+
+
+def when(house: House, call: tuple[str, str], deed: Callable[[], None]) -> None:
+    """Somebody does this as soon as refitd has made that call."""
+
+    def watch(moment: Moment) -> None:
+        if moment == "after" and house.engine.calls[-1][: len(call)] == call:
+            house.engine.fate = lambda _moment: None
+            deed()
+
+    house.engine.fate = watch
+
+
+def make_anew(house: House) -> None:
+    """As it was made at first, whoever bears the name now being called otherwise."""
+    found = house.engine.container("api")
+    if found is not None:
+        house.engine.rename(found.id, "api-by-hand")
+    restarts = {"RestartPolicy": {"Name": "always"}}
+    house.engine.run("api", "api:latest", HostConfig=restarts | {"NetworkMode": "web"})
+
+
+def test_old_one_removed_in_overlap() -> None:
+    """Somebody removes it once the new one runs: that one gets its names, aliases included."""
+    house = House(OVERLAP, host={"NetworkMode": "web"})
+    house.engine.disconnect("api", "web")
+    house.engine.connect("api", "web", {"Aliases": ["backend"]})
+    house.settle()
+    house.write(BILLING, CRM, MAIL)
+    when(house, ("start", "api-successor-1"), lambda: house.engine.remove("api"))
+    house.settle()
+
+    assert house.ends == [("rebuild", "succeeded")]
+    assert set(house.serving().networks["web"]) >= {"backend", "api"}
+    house.check_in_step()
+
+
+@pytest.mark.parametrize("call", ["start", "connect"])
+def test_old_one_made_anew_in_overlap(call: str) -> None:
+    """Somebody removes it and makes it anew, beside the new one: that one goes, and the change is
+    rolled out to what they made a little later."""
+    house = House(OVERLAP, host={"NetworkMode": "web"})
+    house.settle()
+    house.write(BILLING, CRM, MAIL)
+
+    def deed() -> None:
+        house.engine.remove("api")
+        make_anew(house)
+
+    when(house, (call, "api-successor-1"), deed)
+    house.settle()
+    assert house.ends == [("rebuild", "failed")]
+    assert house.all_names() == ["api"]
+    assert "the name api was given to another container" in str(house.deployments[0].error)
+
+    for _ in range(20):
+        house.settle()
+        house.clock.sleep(30.0)
+    house.check_in_step()
+
+
+@pytest.mark.parametrize("target, host", [(BARE, PORTS), (OVERLAP, {"NetworkMode": "web"})])
+def test_name_given_away_between_the_renames(target: Target, host: dict[str, Any]) -> None:
+    """Another container takes the name in the moment in which nobody bears it: the deployment
+    ends, says how the old one is called, and takes nothing away."""
+    house = House(target, host=host)
+    house.settle()
+    house.write(BILLING, CRM, MAIL)
+    when(house, ("rename", "api"), lambda: make_anew(house))
+    house.settle()
+
+    assert house.ends == [("rebuild", "failed")]
+    assert house.all_names() == ["api", "api-previous-1"]
+    assert "the old container" in str(house.deployments[0].error)
+    assert "as api-previous-1" in str(house.deployments[0].error)
+    assert house.serving().runs

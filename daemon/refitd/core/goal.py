@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from refitd.core.companions import Companion
+from refitd.core.container import Json
 from refitd.core.deployment import Record
 
 Way = Literal["swap", "overlap", "restart"]
@@ -63,6 +64,8 @@ class Goal:
     turned: str | None = None
     #: How often something was created in part only, and removed to be created once more.
     made_anew: int = field(default=0, kw_only=True)
+    #: What each of `late` is connected with: read off the old one, which may be gone by then.
+    endpoints: Mapping[str, Json] = field(default_factory=dict, kw_only=True)
     #: What is run in the old one before its drain is over.
     drain_command: tuple[str, ...] = field(default=(), kw_only=True)
 
@@ -248,9 +251,11 @@ class RolledBack:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """It went wrong, and there was nothing to go back to."""
+    """It went wrong, and there was nothing to go back to. `transient`: by no fault of the image,
+    so that it is worth another try."""
 
     cause: str
+    transient: bool = False
 
 
 Outcome = Succeeded | RolledBack | Failed

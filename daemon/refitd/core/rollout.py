@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from refitd.core import along
+from refitd.core import along, back
 from refitd.core.container import Container
 from refitd.core.goal import (
     Connect,
@@ -43,7 +43,6 @@ from refitd.core.goal import (
     Rename,
     Restart,
     Role,
-    RolledBack,
     SetPolicy,
     Start,
     Step,
@@ -62,7 +61,9 @@ PATIENCE = 3
 def next_step(goal: Goal, seen: Seen) -> Step | Outcome:
     """The one thing to do next, or how it ended."""
     if goal.turned is not None:
-        return next(_back(goal, seen, goal.turned))
+        return next(back.back(goal, seen, goal.turned))
+    if seen.stranger is not None:
+        return TurnBack(f"the name {goal.name} was given to another container meanwhile")
     forward = {"swap": _swap, "overlap": _overlap, "restart": _restart}[goal.way]
     return next(forward(goal, seen))
 
@@ -132,7 +133,7 @@ def _overlap(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
         yield Start(successor.id, "successor")
     if seen.verdict(successor).is_ == "failed" or not _cut_off(goal, successor):
         yield from _await_proof(goal, seen, successor)
-    yield from _bind_late(goal, seen, successor)
+    yield from _bind_late(goal, successor)
     yield from _await_proof(goal, seen, successor)
     yield from _drain(goal, old)
     yield from _take_over(goal, seen)
@@ -142,7 +143,7 @@ def _restart(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     """Prove a canary of the same image, which reads the new table, then restart in place."""
     old = seen.old
     if old is None:
-        yield Failed("the container is gone")
+        yield Failed("the container is gone", transient=True)
     assert old is not None
     if goal.old_state != "stopped" and seen.is_interrupted(old):
         yield Restart(old.id)
@@ -163,72 +164,10 @@ def _restart(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     yield Succeeded(old.id)
 
 
-def _back(goal: Goal, seen: Seen, cause: str) -> Iterator[Step | Outcome]:
-    """Put back what was before. The old one is started first, everything else can wait.
-
-    A roll-back is never rolled back: it waits for the old one to run, and says how it is.
-    """
-    old, successor = seen.old, seen.successor
-    if old is None:
-        if (
-            successor is None or successor.name != goal.name
-        ):  # else it is all there is to go on with
-            yield from _clear_up(seen)
-        yield Failed(f"{cause}; and the old container is gone, there is nothing to go back to")
-    assert old is not None
-    yield from _start_old_again(goal, old, successor)
-    yield from along.set_policy(old, goal.old_policy, goal.old_retries)
-    if seen.canary:
-        yield Remove(seen.canary.id, "canary")
-    yield from along.clear(seen)
-    if successor and successor.state in SERVES:
-        yield Stop(successor.id, "successor")
-    if successor:
-        yield Remove(successor.id, "successor")
-    if old.name != goal.name:
-        yield from _have_handed_over(goal, seen, old)
-        yield Rename(old.id, goal.name)
-    yield from along.put_back(goal, seen)
-    yield from _tag_as_before(goal, seen)
-    if goal.old_falls_over:
-        yield Failed(
-            f"{cause}; and the old container, which is as it was, falls over again and again:"
-            " there was nothing good to go back to"
-        )
-    yield RolledBack(cause)
-
-
-def _tag_as_before(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
-    moved = seen.tag_image == goal.image_id != goal.configured_before
-    if moved and goal.configured_tag and goal.configured_before:
-        yield Tag(goal.configured_before, goal.configured_tag)
-
-
-def _start_old_again(
-    goal: Goal, old: Container, successor: Container | None
-) -> Iterator[Step | Outcome]:
-    if goal.old_state != "stopped" and old.state not in SERVES:
-        yield from _put_aside(goal, old, successor)
-        yield from _bear_a_reboot(goal, old)
-        if goal.way == "swap" and successor and successor.state in SERVES:
-            yield from along.let_policy_go(successor)  # else a reboot might bring it up instead
-            yield Stop(successor.id, "successor")  # it holds the ports
-        yield Start(old.id, "old")
-    if goal.old_state == "paused" and old.runs:
-        yield Pause(old.id)
-
-
-def _have_handed_over(goal: Goal, seen: Seen, old: Container) -> Iterator[Step | Outcome]:
-    """Once it is healthy, its hand-over is behind it, and it may bear the name again."""
-    verdict, started = seen.verdict(old), old.started_at != goal.old_started_at
-    if goal.old_hands_over and started and old.runs and verdict.is_ == "pending":
-        yield Wait(f"the old one, under another name: {verdict.cause}")
-
-
 def _start_interrupted(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     """As long as nothing has taken the old one's place, it is to serve."""
     if seen.old and goal.old_state == "running" and seen.is_interrupted(seen.old):
-        yield from _put_aside(goal, seen.old)
+        yield from back.put_aside(goal, seen.old)
         yield Start(seen.old.id, "old")
 
 
@@ -255,17 +194,8 @@ def _prove_canary(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
 def _need_old(seen: Seen) -> Iterator[Step | Outcome]:
     """Whatever is created is made in the old one's likeness: without it there is no way on."""
     if seen.old is None:
-        yield from _clear_up(seen)
-        yield Failed("the container is gone: somebody removed it meanwhile")
-
-
-def _clear_up(seen: Seen) -> Iterator[Step | Outcome]:
-    """Leave nothing over where the old one is gone; but what runs may be all that serves."""
-    if seen.canary:
-        yield Remove(seen.canary.id, "canary")
-    yield from along.clear(seen, all_of_them=False)
-    if seen.successor and seen.successor.state not in SERVES:
-        yield Remove(seen.successor.id, "successor")
+        yield from back.clear_up(seen)
+        yield Failed("the container is gone: somebody removed it meanwhile", transient=True)
 
 
 def _create_successor(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
@@ -311,26 +241,8 @@ def _stop_old(goal: Goal, old: Container | None) -> Iterator[Step | Outcome]:
         return
     if old.restart_policy == "unless-stopped":
         yield SetPolicy(old.id, "always", 0)
-    yield from _put_aside(goal, old)
+    yield from back.put_aside(goal, old)
     yield Stop(old.id, "old")
-
-
-def _put_aside(
-    goal: Goal, old: Container, successor: Container | None = None
-) -> Iterator[Step | Outcome]:
-    """Where the old hand-over would find somebody under the final name, nobody may bear it."""
-    if not goal.old_hands_over:
-        return
-    if successor and successor.name == goal.name:
-        yield Rename(successor.id, goal.transitional_name("successor"))
-    if old.name == goal.name:
-        yield Rename(old.id, goal.previous_name)
-
-
-def _bear_a_reboot(goal: Goal, old: Container) -> Iterator[Step | Outcome]:
-    """Before what runs is stopped in favour of the old one, that one must come up by itself."""
-    policy = "always" if goal.old_policy == "unless-stopped" else goal.old_policy
-    yield from along.set_policy(old, policy, goal.old_retries)
 
 
 def _await_proof(goal: Goal, seen: Seen, successor: Container) -> Iterator[Step | Outcome]:
@@ -359,10 +271,9 @@ def _is_bound(goal: Goal, successor: Container) -> bool:
     )
 
 
-def _bind_late(goal: Goal, seen: Seen, successor: Container) -> Iterator[Step | Outcome]:
+def _bind_late(goal: Goal, successor: Container) -> Iterator[Step | Outcome]:
     for network, aliases in goal.late.items():
         if network not in successor.networks:
-            yield from _need_old(seen)
             yield Connect(successor.id, network)
         elif not set(aliases) <= set(successor.networks[network]):
             yield Disconnect(successor.id, network)
@@ -380,7 +291,7 @@ def _take_over(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     yield from along.set_policy(successor, goal.old_policy, goal.old_retries)
     yield from along.let_policy_go(old)
     if old is not None and old.state in SERVES:
-        yield from _put_aside(goal, old)
+        yield from back.put_aside(goal, old)
         yield Stop(old.id, "old")
     if old is not None and old.name == goal.name:
         yield Rename(old.id, goal.previous_name)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from refitd.core import labels
 from refitd.core.clone.config import REPLACING
 from refitd.core.companions import Companion, condition, cut_off_by_restart
-from refitd.core.container import Container
+from refitd.core.container import Container, Json
 from refitd.core.deployment import Record
 from refitd.core.goal import Goal, Way
 from refitd.core.recreate import Clone, endpoint
@@ -53,11 +53,13 @@ def make_goal(  # noqa: PLR0913 - what a goal is made of
     tag: str,
     tagged: str | None,
     before: Record | None,
+    api_version: tuple[int, int],
     rebuild: bool,
     falls_over: bool = False,
     companions: Sequence[Companion] = (),
 ) -> Goal:
     """`tagged` is the image that the configured tag points to now."""
+    endpoints = _endpoints(target, old, api_version) if way == "overlap" else {}
     return Goal(
         deployment=deployment,
         target=target.name,
@@ -76,7 +78,8 @@ def make_goal(  # noqa: PLR0913 - what a goal is made of
         configured_tag=target.image if rebuild else None,
         configured_before=tagged,
         canary=way != "overlap" and canary_objection(target, old.inspect) is None,
-        late=_late(target, old) if way == "overlap" else {},
+        late={network: _due_there(target, old, its) for network, its in endpoints.items()},
+        endpoints=endpoints,
         drain_s=target.drain_s if way == "overlap" else 0.0,
         drain_command=target.drain_command if way != "restart" else (),
         companions=_concerned(old, way, companions),
@@ -104,15 +107,29 @@ def _concerned(old: Container, way: Way, companions: Sequence[Companion]) -> tup
     return cut_off_by_restart(old.id, companions) if way == "restart" else tuple(companions)
 
 
-def _late(target: Target, old: Container) -> dict[str, tuple[str, ...]]:
-    """Which networks are bound late, with the aliases that are due there."""
-    networks = [name for name in old.networks if name not in ("none", "host")]
-    if target.traffic_network and len(networks) > 1:
-        return {target.traffic_network: ()}
+def _endpoints(target: Target, old: Container, api_version: tuple[int, int]) -> dict[str, Json]:
+    """The networks that are bound late, each with what it is connected with then."""
     plan = Clone(
-        name="", image="", final_name=target.container, kind="late", forebears=forebears(old)
+        name="",
+        image="",
+        final_name=target.container,
+        kind="late",
+        api_version=api_version,
+        forebears=forebears(old),
     )
-    return {name: tuple(endpoint(old.inspect, name, plan)["Aliases"]) for name in networks}
+    networks = [name for name in old.networks if name not in ("none", "host")]
+    if _has_traffic_network(target, old):
+        networks = [str(target.traffic_network)]
+    return {name: endpoint(old.inspect, name, plan) for name in networks}
+
+
+def _due_there(target: Target, old: Container, its: Json) -> tuple[str, ...]:
+    """The aliases to be waited for; on a network that it was not on before, to be on it is all."""
+    return () if _has_traffic_network(target, old) else tuple(its["Aliases"])
+
+
+def _has_traffic_network(target: Target, old: Container) -> bool:
+    return bool(target.traffic_network) and len(old.networks.keys() - {"none", "host"}) > 1
 
 
 def forebears(old: Container) -> tuple[str, ...]:

@@ -34,6 +34,8 @@ class Seen:
     old: Container | None = None
     successor: Container | None = None
     canary: Container | None = None
+    #: Who bears the final name, and is none of these: somebody gave it away meanwhile.
+    stranger: Container | None = None
     #: In the goal's order, each after those it depends on.
     pairs: tuple[Pair, ...] = ()
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)

@@ -24,6 +24,9 @@ from refitd.ports import Engine
 #: Inspect data of those replaced, each with the id of who takes its place.
 Moves = Sequence[tuple[Json, str]]
 
+#: The restart policy of what is created; its own comes with the proof (`core.rollout`).
+_UNPROVEN = ("no", 0)
+
 
 class Cloner:
     """Makes and compares the containers of one target."""
@@ -59,14 +62,10 @@ class Cloner:
             final_name=companion.name,
             api_version=self._engine.info().api_version,
             forebears=forebears(old),
-            restart_policy=("no", 0),  # its own once it is proven, see `core.rollout`
+            restart_policy=_UNPROVEN,
         )
         inspect = with_new_owners(old.inspect, moved)
         return self._engine.create(recreate.create_request(inspect, self.baseline(old), clone))
-
-    def endpoint(self, goal: Goal, old: Container, network: str) -> Json:
-        """The settings with which the proven successor gets its names on `network`."""
-        return recreate.endpoint(old.inspect, network, self._clone(goal, "successor", old))
 
     def differences(
         self, old: Container, new: Container, moved: Moves = (), *, late: bool = False
@@ -172,10 +171,7 @@ class Cloner:
             api_version=self._engine.info().api_version,
             forebears=forebears(old),
             compose_image=goal.image_id,
-            restart_policy=(
-                "no",
-                0,
-            ),  # a successor gets its own once it is proven, see `core.rollout`
+            restart_policy=_UNPROVEN,
         )
 
     def _labels(self, goal: Goal, role: Role, old: Container) -> Mapping[str, str]:

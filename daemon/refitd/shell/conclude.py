@@ -77,12 +77,10 @@ class Conclusion:
                 self._keep_left_over(goal, goal.old_id, snapshot)
                 self._end(deployment, "rolled_back", cause, outage_s)
                 self._tidying.prune_images(deployment.id, failed=goal.image_id)
-            case Failed(cause=cause):
+            case Failed(cause=cause, transient=transient):
                 self._keep_old(goal, enabled)
                 self._drop_put_back(goal)
-                # Whoever removed the old one meanwhile has said nothing of the new one.
-                gone = self._engine.container(goal.old_id) is None
-                self._bar(deployment, cause, snapshot, run_key=tried, transient=gone)
+                self._bar(deployment, cause, snapshot, run_key=tried, transient=transient)
                 self._end(deployment, "failed", cause, outage_s)
 
     def of_failure(self, deployment: Deployment, error: RefitdError, snapshot: Snapshot) -> None:

@@ -225,6 +225,7 @@ class Deployer:
             tag=image_id if vetted.way == "restart" else own_tag(self._target, deployment.id),
             tagged=tagged.id if tagged else None,
             before=snapshot.record,
+            api_version=self._engine.info().api_version,
             rebuild=rebuild,
             falls_over=vetted.falls_over,
             companions=vetted.companions,

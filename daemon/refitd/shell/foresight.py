@@ -104,6 +104,7 @@ def _view(
         tag=own_tag(target, 0),
         tagged=tagged.id if tagged else None,
         before=snapshot.record,
+        api_version=engine.info().api_version,
         rebuild=rebuild,
         companions=vetted.companions,
     )

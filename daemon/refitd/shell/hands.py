@@ -99,9 +99,8 @@ class Hands:
             case SetPolicy(id=id_, policy=policy, retries=retries):
                 engine.set_restart_policy(id_, policy, retries)
             case Connect(id=id_, network=network):
-                assert seen.old is not None, "its names are read off the old one"
                 with self._proving_anew(seen.successor, id_):
-                    engine.connect(id_, network, self._cloner.endpoint(goal, seen.old, network))
+                    engine.connect(id_, network, goal.endpoints[network])
             case Disconnect(id=id_, network=network):
                 with self._proving_anew(seen.successor, id_):
                     engine.disconnect(id_, network)

@@ -30,10 +30,15 @@ def who_is_there(engine: Engine, target: Target, goal: Goal) -> Seen:
     found = engine.containers(target.name, [goal.name, target.container])
     old = next((c for c in found if c.id == goal.old_id), None)
     tagged = engine.image(goal.configured_tag) if goal.configured_tag else None
+    successor = _made_for(goal, labels.SUCCESSOR, found)
+    canary = _made_for(goal, labels.CANARY, found)
+    named = next((c for c in found if c.name == goal.name), None)
+    ours = {goal.old_id, *(each.id for each in (successor, canary) if each is not None)}
     return Seen(
         old=old or engine.container(goal.old_id),
-        successor=_made_for(goal, labels.SUCCESSOR, found),
-        canary=_made_for(goal, labels.CANARY, found),
+        successor=successor,
+        canary=canary,
+        stranger=named if named is not None and named.id not in ours else None,
         pairs=tuple(
             Pair(each, engine.container(each.id), _made_for(goal, labels.COMPANION, found, each.id))
             for each in goal.companions
