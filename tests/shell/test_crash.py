@@ -317,3 +317,21 @@ def test_retired(scene: Callable[[], House]) -> None:
 
     house.check_in_step()
     assert house.all_names() == ["api"]
+
+
+@pytest.mark.parametrize("scene", [bad_successor, bad_overlap])
+def test_unproven_is_not_started_by_the_engine(scene: Callable[[], House]) -> None:
+    """What was never proven has no restart policy at any moment, so the engine does not start it
+    again and again, nor after a reboot."""
+    house = scene()
+    policies: set[str] = set()
+
+    def note(_when: object) -> None:
+        made = (each for each in house.engine.unobserved() if each.name.startswith("api-succ"))
+        policies.update(each.restart_policy for each in made)
+
+    house.engine.fate = note
+    house.settle()
+
+    assert house.ends == [("rebuild", "rolled_back")]
+    assert policies == {"no"}
