@@ -26,14 +26,6 @@ from tests.shell.house import BILLING, CRM, MAIL, NAME, TARGET, House, off
 BUSY = "failed to remove root filesystem: device or resource busy"
 
 
-@pytest.fixture
-def house() -> House:
-    """One that is in step."""
-    house = House()
-    house.settle()
-    return house
-
-
 def refuse_removal(house: House, when: Callable[[str], bool]) -> None:
     """The engine removes none of these, ever."""
     remove = house.engine.remove

@@ -1,4 +1,5 @@
-"""While the replaced container still stands by, others act on both: compose, or a person."""
+"""While the replaced container still stands by: what falls over is put back, and others may act on
+both, compose or a person."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ import pytest
 
 from tests.contracts.model_engine import Behaviour
 from tests.shell.house import BILLING, CRM, MAIL, TARGET, House
+
+BAD = Behaviour("unhealthy", 1.0)
 
 
 def swapped() -> House:
@@ -85,3 +88,59 @@ def test_what_fell_over_is_kept_where_there_is_nothing_else() -> None:
     assert house.ends[-1] == ("rollback", "failed")
     assert "nothing to go back to" in (house.deployments[-1].error or "")
     assert house.all_names() == ["api"]
+
+
+def test_falls_over_in_its_watch_window(house: House) -> None:
+    """What was proven and falls over soon after gives way to what was before, tag and all; it
+    is not tried again."""
+    house.write(MAIL)
+    house.settle()
+    house.clock.sleep(10.0)
+    house.engine.behaves[house.serving().image_id] = BAD
+    house.engine.restart("api")
+    house.clock.sleep(2.0)
+    house.settle()
+    house.pass_watch()
+
+    assert house.ends == [("rebuild", "succeeded"), ("rollback", "rolled_back")]
+    assert house.serving().id == house.first.id
+    assert house.serving().runs
+    assert house.all_names() == ["api"]
+    tagged = house.engine.image("api:latest")
+    assert tagged
+    assert tagged.id == house.first.image_id
+
+
+def test_falls_over_later(house: House) -> None:
+    """After the window it is the engine's business."""
+    house.write(MAIL)
+    house.settle()
+    house.pass_watch()
+    house.engine.crash("api")
+    house.settle()
+
+    assert house.ends == [("rebuild", "succeeded")]
+
+
+def test_stopped_by_hand(house: House) -> None:
+    """Stopped by a person in its watch window, it has not fallen over."""
+    house.write(MAIL)
+    house.settle()
+    house.engine.stop("api")
+    house.settle()
+
+    assert house.ends == [("rebuild", "succeeded")]
+
+
+def test_put_back_by_hand(house: House) -> None:
+    """The previous one, put back by a person in the watch window, is not removed at its end."""
+    house.write(MAIL)
+    house.settle()
+    house.engine.remove("api")
+    house.engine.rename("api-previous-1", "api")
+    house.engine.start("api")
+    house.engine.set_restart_policy("api", "always")
+    house.pass_watch()
+    house.settle()
+
+    assert house.first.id in {each.id for each in house.engine.everyone()}
