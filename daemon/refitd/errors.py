@@ -20,6 +20,7 @@
     │   ├── BuildTimedOut          … within its deadline
     │   └── BuildCancelled         … because nobody wants it any more
     └── ReplacementRefused         the container cannot be replaced without loss
+        └── NotAlone               … or it is not clear which it is, of two      (transient)
 
 An *operating* error has a name here and is handled. An impossible state is an `assert`:
 its loop ends, that is said with the traceback and shown in the health, and the loop is begun
@@ -126,3 +127,9 @@ class BuildCancelled(BuildFailed):
 
 class ReplacementRefused(RefitdError):
     """The container cannot be replaced without losing something; nothing was touched."""
+
+
+class NotAlone(ReplacementRefused):
+    """Another runs that may be the backend: as soon as one of them is gone, all is clear."""
+
+    transient = True

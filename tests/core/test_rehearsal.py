@@ -66,6 +66,7 @@ def test_back_from_the_middle() -> None:
         "stop_successor",
         "start_old",
         "remove_canary",
+        "rename",
         "remove_successor",
         "rename",
         "tag",

@@ -19,6 +19,7 @@ from refitd.core.goal import (
     Step,
     Stop,
     Succeeded,
+    TurnBack,
     Wait,
 )
 from refitd.core.proof import PROVEN, Verdict
@@ -288,14 +289,15 @@ def test_tag_of_somebody_else() -> None:
 
 
 def test_restart_fails() -> None:
-    """A restart has no way back: it is said, and the container stays what it is."""
+    """A restart has no way back: that is said, and the container stays what it is."""
     seen = Seen(
         container("old", "api", started_at="later"),
         verdicts={"old": Verdict("failed", "its health check failed")},
     )
+    said = "after its restart its health check failed"
 
-    outcome = next_step(goal_of(way="restart"), seen)
-    assert outcome == Failed("after its restart its health check failed")
+    assert next_step(goal_of(way="restart"), seen) == TurnBack(said)
+    assert next_step(goal_of(way="restart", turned=said), seen) == Failed(said)
 
 
 def test_restart_of_nobody() -> None:
@@ -328,12 +330,19 @@ def test_old_one_removed(way: dict[str, Any], at: int) -> None:
 
 
 def test_back_to_nobody() -> None:
-    """Where the old one is gone, a roll-back says so and clears up what does not run."""
+    """Where the old one is gone, a roll-back says so and clears up what does not run; what runs is
+    all that serves, and gets policy and name."""
     dead = container("new", "api-successor-41", state="exited")
     goal = goal_of(turned="why")
-
     assert step_name(next_step(goal, Seen(successor=dead))) == "remove_successor"  # type: ignore[arg-type]
-    assert isinstance(next_step(goal, Seen(successor=replace(dead, state="running"))), Failed)
+
+    runs = replace(dead, state="running", restart_policy="no")
+    assert next_step(goal, Seen(successor=runs)) == SetPolicy("new", "always", 0)
+    runs = replace(runs, restart_policy="always")
+    assert next_step(goal, Seen(successor=runs)) == Rename("new", "api")
+    end = next_step(goal, Seen(successor=replace(runs, name="api")))
+    assert isinstance(end, Failed)
+    assert end.cause.endswith("left as api")
 
 
 # -- The critical section --------------------------------------------------------------------------
@@ -387,6 +396,7 @@ GOALS: dict[str, Goal] = {
     "swap, no canary": goal_of(canary=False),
     "swap, unless-stopped": goal_of(old_policy="unless-stopped"),
     "swap, no policy": goal_of(old_policy="no"),
+    "swap, on-failure": goal_of(old_policy="on-failure", old_retries=3, canary=False),
     "swap, paused": goal_of(old_state="paused"),
     "swap, stopped": goal_of(old_state="stopped"),
     "overlap": goal_of(**OVERLAP),
@@ -441,7 +451,7 @@ def test_interrupted(
         assert world.old, "the old one is never removed"
         if goal.old_state != "stopped":
             assert world.serving or world.one_start_serves()
-            if goal.old_policy != "no":
+            if goal.old_policy in ("always", "unless-stopped"):
                 assert world.comes_up()
 
     check_end(world, world.outcome, goal)

@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 
+from refitd.core.container import CreateRequest
 from refitd.core.target import Target
-from refitd.errors import DatabaseUnavailable, EngineUnavailable
+from refitd.errors import DatabaseUnavailable, EngineRefused, EngineUnavailable
+from refitd.shell.rescue import rescue
 from tests.contracts.model_engine import Behaviour, Build
 from tests.shell.fakes import Killed, Moment
 from tests.shell.house import BILLING, CRM, MAIL, PORTS, TARGET, House
+from tests.shell.test_crash import bare_hand_over
 
 BARE = replace(TARGET, canary=False)
 OVERLAP = replace(TARGET, concurrent=True)
+ALWAYS = {"RestartPolicy": {"Name": "always"}}
 
 
 def rebuilt(policy: str) -> House:
@@ -97,9 +101,7 @@ def test_recreated_while_the_image_is_built() -> None:
     def meanwhile(*args: object) -> str:
         house.engine.build = build  # type: ignore[method-assign]
         house.engine.remove("api")
-        house.engine.run(
-            "api", "api:latest", HostConfig=PORTS | {"RestartPolicy": {"Name": "always"}}
-        )
+        house.engine.run("api", "api:latest", HostConfig=PORTS | ALWAYS)
         return build(*args)  # type: ignore[arg-type]
 
     house.engine.build = meanwhile  # type: ignore[method-assign, assignment]
@@ -227,8 +229,7 @@ def make_anew(house: House) -> None:
     found = house.engine.container("api")
     if found is not None:
         house.engine.rename(found.id, "api-by-hand")
-    restarts = {"RestartPolicy": {"Name": "always"}}
-    house.engine.run("api", "api:latest", HostConfig=restarts | {"NetworkMode": "web"})
+    house.engine.run("api", "api:latest", HostConfig=ALWAYS | {"NetworkMode": "web"})
 
 
 def test_old_one_removed_in_overlap() -> None:
@@ -285,3 +286,93 @@ def test_name_given_away_between_the_renames(target: Target, host: dict[str, Any
     assert "the old container" in str(house.deployments[0].error)
     assert "as api-previous-1" in str(house.deployments[0].error)
     assert house.serving().runs
+
+
+def create_in_vain(house: House) -> None:
+    """`docker run --name api -p 8080:80`: the name is free, the port is not."""
+    body = {"Image": "api:latest", "HostConfig": PORTS | ALWAYS}
+    house.engine.create(CreateRequest("api", body))
+
+
+def test_name_given_away_under_the_old_hand_over() -> None:
+    """The old one, started again, would remove whoever bears the final name: what somebody has
+    created is called otherwise before."""
+    house = bare_hand_over()
+    when(house, ("start", "api-successor-1"), lambda: create_in_vain(house))
+    house.settle()
+
+    assert house.engine.handed_over == []
+    assert house.all_names() == ["api", "api-other-1"]
+    assert house.serving().id == house.first.id
+
+
+def test_name_given_away_under_the_old_hand_over_without_a_database() -> None:
+    """So does the rescue."""
+    house = bare_hand_over()
+
+    def deed() -> None:
+        create_in_vain(house)
+        house.engine.kill()
+
+    when(house, ("stop", "api-previous-1"), deed)
+    with pytest.raises(Killed):
+        house.settle()
+    house.engine.revive()
+    rescue(house.engine, house.target, "one", house.log)
+
+    assert house.engine.handed_over == []
+    assert "api-other-1" in house.all_names()
+
+
+def test_what_is_left_to_serve_survives_a_reboot() -> None:
+    """The old one is removed, and the new one cannot get the name: it has the policy all the same,
+    and the row says how it is called."""
+    house = House(BARE)
+    house.settle()
+    house.write(BILLING, CRM, MAIL)
+
+    def deed() -> None:
+        house.engine.remove("api")
+        create_in_vain(house)
+
+    when(house, ("start", "api-successor-1"), deed)
+    house.settle()
+    assert "the new one is left as api-successor-1" in str(house.deployments[0].error)
+
+    house.engine.reboot()
+    assert [each.name for each in house.engine.everyone() if each.runs] == ["api-successor-1"]
+
+
+def test_what_is_left_to_serve_gets_the_name() -> None:
+    """The old one is removed, and the engine refuses one call: the new one stays, as the target."""
+    house = House(BARE)
+    house.settle()
+    house.write(BILLING, CRM, MAIL)
+    when(house, ("start", "api-successor-1"), lambda: house.engine.remove("api"))
+    house.engine.fail("set_restart_policy", "before", EngineRefused("update failed"))
+    house.settle()
+
+    house.engine.reboot()
+    assert house.serving().runs
+
+
+def test_two_that_may_be_the_backend() -> None:
+    """As long as the one that was renamed by hand runs, too, nothing is replaced; once it is gone,
+    the change is rolled out by itself."""
+    house = House(OVERLAP, host={"NetworkMode": "web"})
+    house.settle()
+    house.write(BILLING, CRM, MAIL)
+    house.settle()
+    house.pass_watch()
+    house.write(BILLING, CRM)
+    when(house, ("start", "api-successor-2"), lambda: make_anew(house))
+    for _ in range(20):
+        house.settle()
+        house.clock.sleep(30.0)
+    assert "remove the one that is not the backend" in str(house.deployments[-1].error)
+
+    house.engine.remove("api-by-hand")
+    for _ in range(60):
+        house.settle()
+        house.clock.sleep(30.0)
+    house.check_in_step()

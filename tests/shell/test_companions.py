@@ -10,6 +10,7 @@ import pytest
 
 from refitd.core.module import Row
 from tests.contracts.model_engine import Behaviour, Build
+from tests.shell import test_by_hand as by_hand
 from tests.shell.fakes import Killed
 from tests.shell.house import BILLING, CRM, MAIL, TARGET, House, off
 from tests.shell.test_vetting import foresee
@@ -180,3 +181,43 @@ def test_killed_anywhere(scene: Callable[[House], None]) -> None:
                 assert at > 2
                 return
     raise AssertionError("no end of calls")
+
+
+def test_target_that_falls_over_by_its_restart() -> None:
+    """Who was stopped for it is tried to be started; if that cannot be, the row says who is left."""
+    house = house_of_three()
+    house.engine.behaves["api:latest"] = Behaviour("loops", 0.0)
+    write(house, BILLING, off(CRM))
+
+    assert house.ends == [("restart", "failed")]
+    assert str(house.deployments[0].error).endswith("left as they are: proxy")
+
+
+def test_first_of_two_not_proven() -> None:
+    """After a restart the one that nothing is wrong with runs, whatever is with the other."""
+    house = house_of_three()
+    host = {"NetworkMode": f"container:{house.first.id}", "RestartPolicy": POLICY}
+    house.engine.add_image("zeta:1", behaviour=Behaviour("healthy", 1.0))
+    house.engine.run("zeta", "zeta:1", HostConfig=host)
+    house.clock.sleep(5.0)
+    house.settle()
+    house.engine.behaves["proxy:1"] = BAD
+    write(house, BILLING, off(CRM))
+
+    assert house.ends == [("restart", "failed")]
+    assert lives_with(house, "zeta") == house.first.id
+
+
+@pytest.mark.parametrize("made", ["api-successor-1", "proxy-successor-1", "backup-successor-1"])
+def test_old_one_removed_by_hand(made: str) -> None:
+    """The new one takes its place all the same, for those who live with it, too."""
+    house = house_of_three()
+    house.write(BILLING, CRM, MAIL)
+    by_hand.when(house, ("create", made), lambda: house.engine.remove(house.first.id))
+    house.settle()
+
+    assert house.ends == [("rebuild", "succeeded")]
+    check_together(house)
+    backup = house.engine.container("backup")
+    assert backup
+    assert backup.inspect["HostConfig"]["VolumesFrom"] == [house.serving().id]

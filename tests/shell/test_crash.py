@@ -335,3 +335,27 @@ def test_unproven_is_not_started_by_the_engine(scene: Callable[[], House]) -> No
 
     assert house.ends == [("rebuild", "rolled_back")]
     assert policies == {"no"}
+
+
+def test_reboot_with_on_failure() -> None:
+    """That policy is not honoured for who was stopped, either: it is `always` meanwhile."""
+    house = bare_swap("on-failure")
+    house.engine.set_restart_policy("api", "on-failure", 3)
+    house.policy = "on-failure"
+
+    def reboot(when: object) -> None:
+        if when == "after" and house.engine.calls[-1] == ("start", "api-successor-1"):
+            house.engine.fate = lambda _when: None
+            house.engine.reboot()
+            house.engine.kill()
+
+    house.engine.fate = reboot
+    with pytest.raises(Killed):
+        house.settle()
+    house.engine.revive()
+    assert [each.name for each in house.engine.everyone() if each.runs] == ["api"]
+
+    house.new_daemon()
+    house.settle()
+    house.check_in_step()
+    assert house.serving().restart_retries == 3

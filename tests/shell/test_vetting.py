@@ -13,7 +13,10 @@ from refitd.core.report import PlanView
 from refitd.shell.cloner import Cloner
 from refitd.shell.foresight import plan
 from tests.contracts.model_engine import Behaviour, Build
+from tests.shell.fakes import Killed
 from tests.shell.house import BILLING, CRM, MAIL, NAME, TARGET, House
+from tests.shell.test_by_hand import when
+from tests.shell.test_crash import bare_swap
 
 TOKEN = "hunter2"
 
@@ -172,3 +175,22 @@ def test_one_that_falls_over_again_and_again() -> None:
     assert "nothing good to go back to" in (ended.error or "")
     assert house.serving().id == house.first.id
     assert house.serving().restart_policy == "always"
+
+
+def test_plan_after_a_death_of_the_engine() -> None:
+    """Who went down with the engine is given the benefit of the doubt there, too."""
+    house = bare_swap()
+
+    def deed() -> None:
+        house.engine.die()
+        house.engine.kill()
+
+    when(house, ("start", "api-successor-1"), deed)
+    with pytest.raises(Killed):
+        house.settle()
+    house.new_daemon()
+    said = foresee(house).steps
+    house.settle()
+
+    assert house.ends == [("rebuild", "succeeded")]
+    assert not [each for each in said if "turn back" in each]

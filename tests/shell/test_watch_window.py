@@ -144,3 +144,17 @@ def test_put_back_by_hand(house: House) -> None:
     house.settle()
 
     assert house.first.id in {each.id for each in house.engine.everyone()}
+
+
+@pytest.mark.parametrize("how", ["stop", "remove"])
+def test_gone_back_by_hand(how: str) -> None:
+    """`docker stop api`, or `rm -f`, and `docker start api-previous-1`: what serves then is not
+    removed when the window ends."""
+    house = swapped()
+    house.clock.sleep(5.0)
+    getattr(house.engine, how)("api")
+    house.engine.start("api-previous-1")
+    house.pass_watch()
+
+    assert [each.name for each in house.engine.everyone() if each.runs] == ["api-previous-1"]
+    assert house.log.facts("container.kept")

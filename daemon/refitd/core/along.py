@@ -15,7 +15,6 @@ from refitd.core.companions import started_before
 from refitd.core.container import Container
 from refitd.core.goal import (
     Create,
-    Failed,
     Goal,
     Outcome,
     Pause,
@@ -63,12 +62,14 @@ def restart_each(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     """After a restart in place: those who would have been cut off by it."""
     for pair in seen.pairs:
         yield from run_again(goal, seen, pair)
+        if pair.old is not None and pair.of.state != "stopped":
+            yield from set_policy(pair.old, pair.of.policy, pair.of.retries, pair.of.id)
+    for pair in seen.pairs:
         if pair.old is None or pair.of.state == "stopped":
             continue
-        yield from set_policy(pair.old, pair.of.policy, pair.of.retries, pair.of.id)
         verdict = seen.verdict(pair.old)
         if verdict.is_ == "failed":
-            yield Failed(f"after the restart {pair.of.name} failed: {verdict.cause}")
+            yield TurnBack(f"after the restart {pair.of.name} failed: {verdict.cause}")
         if verdict.is_ == "pending" and pair.old.state != "paused":
             yield Wait(f"{pair.of.name}: {verdict.cause}")
         yield from _pause(pair, pair.old)
@@ -90,10 +91,10 @@ def put_back(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     for pair in seen.pairs:
         if pair.old is None:
             continue
-        if pair.old.name != pair.of.name:
-            yield Rename(pair.old.id, pair.of.name)
         yield from run_again(goal, seen, pair)
         yield from set_policy(pair.old, pair.of.policy, pair.of.retries, pair.of.id)
+        if pair.old.name != pair.of.name:
+            yield Rename(pair.old.id, pair.of.name, pair.of.id)
         yield from _pause(pair, pair.old)
 
 
@@ -125,17 +126,16 @@ def run_again(goal: Goal, seen: Seen, pair: Pair) -> Iterator[Step | Outcome]:
 def _stop_old(pair: Pair) -> Iterator[Step | Outcome]:
     if pair.old is None or pair.old.state not in SERVES:
         return
-    if pair.old.restart_policy == "unless-stopped":  # it is to survive a reboot, see `rollout`
-        yield SetPolicy(pair.old.id, "always", 0, pair.of.id)
+    yield from survive_a_stop(pair.old, pair.of.id)
     yield Stop(pair.old.id, "old_companion", pair.of.id)
 
 
 def _rename(goal: Goal, pair: Pair) -> Iterator[Step | Outcome]:
     assert pair.new is not None
     if pair.old is not None and pair.old.name == pair.of.name:
-        yield Rename(pair.old.id, goal.previous(pair.of.name))
+        yield Rename(pair.old.id, goal.previous(pair.of.name), pair.of.id)
     if pair.new.name != pair.of.name:
-        yield Rename(pair.new.id, pair.of.name)
+        yield Rename(pair.new.id, pair.of.name, pair.of.id)
 
 
 def _run_new(seen: Seen, pair: Pair, new: Container) -> Iterator[Step | Outcome]:
@@ -161,6 +161,17 @@ def set_policy(
     """Give it this restart policy, where it has another."""
     if (container.restart_policy, container.restart_retries) != (policy, retries):
         yield SetPolicy(container.id, policy, retries, of)
+
+
+def survive_a_stop(container: Container, of: str = "") -> Iterator[Step | Outcome]:
+    """After a reboot it is to come up, though it was stopped: see `core.rollout`."""
+    policy, retries = while_stopped(container.restart_policy, container.restart_retries)
+    yield from set_policy(container, policy, retries, of)
+
+
+def while_stopped(policy: str, retries: int) -> tuple[str, int]:
+    """The policies that an engine does not honour for what was stopped become `always`."""
+    return ("always", 0) if policy in ("unless-stopped", "on-failure") else (policy, retries)
 
 
 def let_policy_go(container: Container | None, of: str = "") -> Iterator[Step | Outcome]:

@@ -33,16 +33,17 @@ def back(goal: Goal, seen: Seen, cause: str) -> Iterator[Step | Outcome]:
     """Put back what was before. The old one is started first, everything else can wait."""
     old = seen.old
     if old is None:
-        if seen.successor is None or seen.successor.name != goal.name:  # else it is all there is
-            yield from clear_up(seen)
-        there = "there is nothing to go back to"
-        yield Failed(f"{cause}; and the old container is gone, {there}", transient=True)
+        yield from clear_up(goal, seen)
+        gone = "and the old container is gone, there is nothing to go back to"
+        yield Failed(f"{cause}; {gone}{_left(seen)}", transient=True)
     assert old is not None
+    if goal.way == "restart" and old.started_at != goal.old_started_at:
+        yield from _leave_restarted(goal, seen, cause)
     yield from _serve_again(goal, seen, old)
     if seen.canary:
         yield Remove(seen.canary.id, "canary")
     yield from along.clear(seen)
-    yield from _remove_successor(seen)
+    yield from _remove_successor(goal, seen)
     if seen.stranger is not None:
         yield from _leave_aside(goal, seen, old, cause)
     if old.name != goal.name:
@@ -58,19 +59,27 @@ def back(goal: Goal, seen: Seen, cause: str) -> Iterator[Step | Outcome]:
     yield RolledBack(cause)
 
 
+def _leave_restarted(goal: Goal, seen: Seen, cause: str) -> Iterator[Step | Outcome]:
+    """A restart has no way back, the image being the same; but who was stopped for it, or cut off
+    by it, runs again."""
+    if seen.canary:
+        yield Remove(seen.canary.id, "canary")
+    yield from along.put_back(goal, seen)
+    yield Failed(cause)
+
+
 def _serve_again(goal: Goal, seen: Seen, old: Container) -> Iterator[Step | Outcome]:
     if _is_served_by_another(seen) and old.state not in SERVES:
         yield from along.let_policy_go(old)  # it is not to fight with that one for the ports
         return
-    yield from _start_old_again(goal, old, seen.successor)
+    yield from _start_old_again(goal, seen, old)
     yield from along.set_policy(old, goal.old_policy, goal.old_retries)
 
 
-def _start_old_again(
-    goal: Goal, old: Container, successor: Container | None
-) -> Iterator[Step | Outcome]:
+def _start_old_again(goal: Goal, seen: Seen, old: Container) -> Iterator[Step | Outcome]:
+    successor = seen.successor
     if goal.old_state != "stopped" and old.state not in SERVES:
-        yield from put_aside(goal, old, successor)
+        yield from put_aside(goal, old, successor, seen.stranger)
         yield from _bear_a_reboot(goal, old)
         if goal.way == "swap" and successor and successor.state in SERVES:
             yield from along.let_policy_go(successor)  # else a reboot might bring it up instead
@@ -82,8 +91,8 @@ def _start_old_again(
 
 def _bear_a_reboot(goal: Goal, old: Container) -> Iterator[Step | Outcome]:
     """Before what runs is stopped in favour of the old one, that one must come up by itself."""
-    policy = "always" if goal.old_policy == "unless-stopped" else goal.old_policy
-    yield from along.set_policy(old, policy, goal.old_retries)
+    policy, retries = along.while_stopped(goal.old_policy, goal.old_retries)
+    yield from along.set_policy(old, policy, retries)
 
 
 def _have_handed_over(goal: Goal, seen: Seen, old: Container) -> Iterator[Step | Outcome]:
@@ -102,11 +111,16 @@ def _leave_aside(goal: Goal, seen: Seen, old: Container, cause: str) -> Iterator
     yield Failed(f"{cause}; the old container {is_now} as {old.name}", transient=True)
 
 
-def _remove_successor(seen: Seen) -> Iterator[Step | Outcome]:
-    if seen.successor and seen.successor.state in SERVES:
-        yield Stop(seen.successor.id, "successor")
-    if seen.successor:
-        yield Remove(seen.successor.id, "successor")
+def _remove_successor(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
+    """It gives the name back first: it may be that it cannot be removed."""
+    successor = seen.successor
+    if successor is None:
+        return
+    if successor.state in SERVES:
+        yield Stop(successor.id, "successor")
+    if successor.name == goal.name:
+        yield Rename(successor.id, goal.transitional_name("successor"))
+    yield Remove(successor.id, "successor")
 
 
 def _tag_as_before(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
@@ -115,14 +129,25 @@ def _tag_as_before(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
         yield Tag(goal.configured_before, goal.configured_tag)
 
 
-def clear_up(seen: Seen) -> Iterator[Step | Outcome]:
-    """Leave nothing over where the old one is gone; but what runs may be all that serves."""
-    another_serves = _is_served_by_another(seen)
+def clear_up(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
+    """Leave nothing over where the old one is gone; but a new one that runs, or bears the name, is
+    all there is, and gets what the old one had."""
+    another_serves, successor = _is_served_by_another(seen), seen.successor
     if seen.canary:
         yield Remove(seen.canary.id, "canary")
     yield from along.clear(seen, all_of_them=another_serves)
-    if seen.successor and (another_serves or seen.successor.state not in SERVES):
-        yield from _remove_successor(seen)
+    if successor is None:
+        return
+    kept = successor.state in SERVES or successor.name == goal.name
+    if another_serves or not kept:
+        yield from _remove_successor(goal, seen)
+    yield from along.set_policy(successor, goal.old_policy, goal.old_retries)
+    if successor.name != goal.name and seen.stranger is None:
+        yield Rename(successor.id, goal.name)
+
+
+def _left(seen: Seen) -> str:
+    return f"; the new one is left as {seen.successor.name}" if seen.successor else ""
 
 
 def _is_served_by_another(seen: Seen) -> bool:
@@ -131,11 +156,16 @@ def _is_served_by_another(seen: Seen) -> bool:
 
 
 def put_aside(
-    goal: Goal, old: Container, successor: Container | None = None
+    goal: Goal,
+    old: Container,
+    successor: Container | None = None,
+    stranger: Container | None = None,
 ) -> Iterator[Step | Outcome]:
     """Where the old hand-over would find somebody under the final name, nobody may bear it."""
     if not goal.old_hands_over:
         return
+    if stranger:
+        yield Rename(stranger.id, goal.other_name)
     if successor and successor.name == goal.name:
         yield Rename(successor.id, goal.transitional_name("successor"))
     if old.name == goal.name:

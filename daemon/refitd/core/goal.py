@@ -78,6 +78,11 @@ class Goal:
         """What the one called so is called once another bears that name."""
         return previous_name(name, self.deployment)
 
+    @property
+    def other_name(self) -> str:
+        """What somebody else's is called that must not bear the final name for a moment."""
+        return other_name(self.name, self.deployment)
+
     def transitional_name(self, role: Role) -> str:
         return transitional_name(self.name, role, self.deployment)
 
@@ -100,6 +105,10 @@ class Goal:
 
 def previous_name(name: str, deployment: int | str) -> str:
     return f"{name}-previous-{deployment}"
+
+
+def other_name(name: str, deployment: int | str) -> str:
+    return f"{name}-other-{deployment}"
 
 
 def transitional_name(name: str, role: Role, deployment: int | str) -> str:
@@ -157,8 +166,11 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Rename:
+    """`of` as in `SetPolicy`."""
+
     id: str
     name: str
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,9 @@ def _performed(  # noqa: C901, PLR0911, PLR0912 - one case a step
         case Start(id=id_) | Restart(id=id_):
             verdicts = {**seen.verdicts, id_: PROVEN}
             return replace(
-                _changed(seen, id_, state="running", started_at=_JUST_NOW), verdicts=verdicts
+                _changed(seen, id_, state="running", started_at=_JUST_NOW),
+                verdicts=verdicts,
+                interrupted=seen.interrupted - {id_},
             )
         case Stop(id=id_):
             return _changed(seen, id_, state="exited")

@@ -10,8 +10,8 @@ request and its answer too, simply starts looking again. Each step is therefore 
   with the engine itself is started again, see `shell.interruptions`);
 * at any moment one of the two comes up after a reboot, and it is one that was proven: what is
   created has the restart policy `no`, and gets its own once it is proven; only then does the old
-  one's go to `no` (an `unless-stopped`, which the engine would not honour for a container that was
-  stopped, is `always` meanwhile). So nobody unproven is started by the engine again and again,
+  one's go to `no` (an `unless-stopped` or `on-failure`, which the engine would not honour for a
+  container that was stopped, is `always` meanwhile). So nobody unproven is started by the engine again and again,
   and an engine that is killed is not likely to be killed in the midst of such a start, after
   which older ones keep the published port taken;
 * names move last. They are output: who is who is told by ids and labels. But an old one that was
@@ -43,7 +43,6 @@ from refitd.core.goal import (
     Rename,
     Restart,
     Role,
-    SetPolicy,
     Start,
     Step,
     Stop,
@@ -143,6 +142,7 @@ def _restart(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     """Prove a canary of the same image, which reads the new table, then restart in place."""
     old = seen.old
     if old is None:
+        yield from back.clear_up(goal, seen)
         yield Failed("the container is gone", transient=True)
     assert old is not None
     if goal.old_state != "stopped" and seen.is_interrupted(old):
@@ -155,9 +155,7 @@ def _restart(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
         yield Remove(seen.canary.id, "canary")
     verdict = seen.verdict(old)
     if verdict.is_ == "failed":
-        if old.runs:  # whatever is wrong with it, they were cut off
-            yield from along.put_back(goal, seen)
-        yield Failed(f"after its restart {verdict.cause}")
+        yield TurnBack(f"after its restart {verdict.cause}")
     if verdict.is_ == "pending":
         yield Wait(verdict.cause)
     yield from along.restart_each(goal, seen)
@@ -175,7 +173,7 @@ def _prove_canary(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     """A container that nobody talks to shows that the image starts and gets healthy."""
     if goal.canary and not goal.canary_proven and seen.successor is None:
         if seen.canary is None:
-            yield from _need_old(seen)
+            yield from _need_old(goal, seen)
             yield Create("canary")
         assert seen.canary is not None
         yield from _in_full(goal, seen.old, seen.canary, "canary")
@@ -191,16 +189,16 @@ def _prove_canary(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
         yield Remove(seen.canary.id, "canary")
 
 
-def _need_old(seen: Seen) -> Iterator[Step | Outcome]:
+def _need_old(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     """Whatever is created is made in the old one's likeness: without it there is no way on."""
     if seen.old is None:
-        yield from back.clear_up(seen)
+        yield from back.clear_up(goal, seen)
         yield Failed("the container is gone: somebody removed it meanwhile", transient=True)
 
 
 def _create_successor(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     if seen.successor is None:
-        yield from _need_old(seen)
+        yield from _need_old(goal, seen)
         yield Create("successor")
     assert seen.successor is not None
     yield from _in_full(goal, seen.old, seen.successor, "successor")
@@ -239,8 +237,7 @@ def _drain(goal: Goal, old: Container | None) -> Iterator[Step | Outcome]:
 def _stop_old(goal: Goal, old: Container | None) -> Iterator[Step | Outcome]:
     if old is None or old.state not in SERVES:
         return
-    if old.restart_policy == "unless-stopped":
-        yield SetPolicy(old.id, "always", 0)
+    yield from along.survive_a_stop(old)
     yield from back.put_aside(goal, old)
     yield Stop(old.id, "old")
 

@@ -56,11 +56,12 @@ def sentence(step: Step, goal: Goal) -> str:  # noqa: C901, PLR0911, PLR0912 - o
             return "pause it, as the old one was"
         case Remove(role=role, of=of):
             return f"remove the {_who(role, goal, of)}"
-        case Rename(id=id_, name=name):
-            return f"rename the {_renamed(goal, id_, name)} to {name}"
+        case Rename(name=name) if name == goal.other_name:
+            return f"rename somebody else's container to {name}"
+        case Rename(id=id_, name=name, of=of):
+            return f"rename the {_which(goal, id_, of)} to {name}"
         case SetPolicy(id=id_, policy=policy, of=of):
-            who = f"{'old' if id_ == of else 'new'} {_name(goal, of)}" if of else _target(goal, id_)
-            return f"set the {who}'s restart policy to {policy}"
+            return f"set the {_which(goal, id_, of)}'s restart policy to {policy}"
         case Connect(network=network):
             return f"connect the new container to {network} with its final names"
         case Disconnect(network=network):
@@ -85,15 +86,9 @@ def _who(role: str, goal: Goal, of: str) -> str:
     return {"old": "old container", "successor": "new container"}.get(role, role)
 
 
-def _renamed(goal: Goal, id_: str, name: str) -> str:
-    if id_ in _companions(goal):
-        return f"old {_name(goal, id_)}"
-    if name in _companions(goal).values():
-        return "new one"
-    return _target(goal, id_)
-
-
-def _target(goal: Goal, id_: str) -> str:
+def _which(goal: Goal, id_: str, of: str) -> str:
+    if of:
+        return f"{'old' if id_ == of else 'new'} {_name(goal, of)}"
     return "old container" if id_ == goal.old_id else "new container"
 
 

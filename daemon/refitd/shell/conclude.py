@@ -23,6 +23,7 @@ from refitd.core.deployment import (
     Status,
 )
 from refitd.core.goal import Failed, Goal, Outcome, RolledBack, Succeeded
+from refitd.core.seen import SERVES
 from refitd.core.target import Target, Timing
 from refitd.errors import EngineError, RefitdError
 from refitd.ports import Engine, Journal, Log, Metrics
@@ -81,6 +82,7 @@ class Conclusion:
                 self._keep_old(goal, enabled)
                 self._drop_put_back(goal)
                 self._bar(deployment, cause, snapshot, run_key=tried, transient=transient)
+                self._keep_left_over(goal, goal.old_id, snapshot)
                 self._end(deployment, "failed", cause, outage_s)
 
     def of_failure(self, deployment: Deployment, error: RefitdError, snapshot: Snapshot) -> None:
@@ -174,13 +176,15 @@ class Conclusion:
             log.warning("container.left_over", error=str(error))
             return
         replaced = {goal.old_id, *(each.id for each in goal.companions)}
+        old_is_gone = self._engine.container(goal.old_id) is None
         for container in found:
             its = container.labels
             made_for_it = its.get(labels.REPLACES) in replaced and its.get(
                 labels.DEPLOYMENT
             ) == str(goal.deployment)
             in_place = container.id == serving or container.name == its.get(labels.FINAL_NAME)
-            if made_for_it and not in_place:
+            all_there_is = old_is_gone and container.state in SERVES
+            if made_for_it and not in_place and not all_there_is:
                 retiree = Retiree(
                     container_id=container.id,
                     name=container.name,

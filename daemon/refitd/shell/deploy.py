@@ -19,6 +19,7 @@ from refitd.errors import (
     BuildCancelled,
     BuildFailed,
     EngineError,
+    NotAlone,
     RefitdError,
     ReplacementRefused,
     SourceError,
@@ -295,7 +296,8 @@ class Deployer:
         vetted = self._vetting.of(container, rebuild=rebuild)
         if vetted.refusals:
             said = "; ".join(vetted.refusals)
-            raise ReplacementRefused(f"{container.name} cannot be replaced: {said}")
+            error = NotAlone if vetted.refusals == vetted.doubles else ReplacementRefused
+            raise error(f"{container.name} cannot be replaced: {said}")
         return vetted
 
     def _fresh(self) -> Snapshot:

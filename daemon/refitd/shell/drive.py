@@ -14,6 +14,7 @@ This is where a replacement meets the world. What can happen to a step:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -24,8 +25,10 @@ from refitd.core.goal import (
     Goal,
     Outcome,
     Remove,
+    Rename,
     Restart,
     RolledBack,
+    SetPolicy,
     Start,
     Step,
     Stop,
@@ -34,7 +37,7 @@ from refitd.core.goal import (
 )
 from refitd.core.recreate import stop_timeout
 from refitd.core.rollout import enters_critical_section, in_critical_section, next_step
-from refitd.core.seen import Seen, without
+from refitd.core.seen import SERVES, Seen, without
 from refitd.core.target import Target
 from refitd.core.wording import sentence, step_name
 from refitd.errors import (
@@ -56,6 +59,9 @@ from refitd.shell.tenure import Tenure
 
 #: A refusal or a silence that may pass is borne so many times in a row.
 PATIENCE = 3
+#: On the way back, where something serves: so many, then the rest is left as it is. And so often is
+#: one started that does not stay up.
+LAST_PATIENCE = 10
 
 
 class Parked(RefitdError):
@@ -97,6 +103,8 @@ class Driver:
         """
         self._refusals, self._silences, self._extended = 0, 0, False
         self._left_over: set[str] = set()
+        self._starts: Counter[str] = Counter()
+        self._in_vain = ""
         self._observer.begin()
         log = self._log.bind(deployment=deployment.id, epoch=goal.epoch)
         diary = Diary(self._journal, deployment, self._reading, log)
@@ -105,24 +113,16 @@ class Driver:
             try:
                 seen = without(self._observer.look(goal), self._left_over)
             except EngineUnavailable as error:
-                log.warning("engine.unavailable", error=str(error))
-                self._park_if_stopping(error)
-                if not diary.inside:
-                    self._may_go_on()
-                self._pause(self._target.health.interval_s * 2)
+                self._bear_silence(diary, error)
                 continue
-            diary.turn_page(inside=in_critical_section(goal, seen))
-            if diary.inside and not self._extended:
-                self._extend_late(seen, log)
-                self._measure_late(seen)
-            if self._extended and not diary.inside:
-                self._tenure.relax()
-                self._extended = False
+            self._keep_lease(diary, goal, seen)
             self._meter.note(goal, seen)
             step = next_step(goal, seen)
+            if self._in_vain:
+                step = Failed(f"{goal.turned}; and {self._in_vain}", transient=True)
             if isinstance(step, Succeeded | RolledBack | Failed):
                 self._tenure.relax()
-                return goal, step
+                return goal, self._told(goal, step)
             if not diary.inside:
                 self._may_go_on()
             if isinstance(step, Wait):
@@ -133,7 +133,34 @@ class Driver:
                 self._pause(self._interval_s(diary))
                 continue
             waited_for = ""
-            goal = self._take(diary, goal, seen, step)
+            if self._started_in_vain(seen, step):
+                goal = self._give_up(diary, goal, step, "it does not stay up")
+            else:
+                goal = self._take(diary, goal, seen, step)
+
+    def _bear_silence(self, diary: Diary, error: EngineUnavailable) -> None:
+        diary.log.warning("engine.unavailable", error=str(error))
+        self._park_if_stopping(error)
+        if not diary.inside:
+            self._may_go_on()
+        self._pause(self._target.health.interval_s * 2)
+
+    def _keep_lease(self, diary: Diary, goal: Goal, seen: Seen) -> None:
+        """In a critical section it covers all of it, and is short again after it."""
+        diary.turn_page(inside=in_critical_section(goal, seen))
+        if diary.inside and not self._extended:
+            self._extend_late(seen, diary.log)
+            self._measure_late(seen)
+        if self._extended and not diary.inside:
+            self._tenure.relax()
+            self._extended = False
+
+    def _told(self, goal: Goal, outcome: Outcome) -> Outcome:
+        """With who could not be put back, so that the row says so."""
+        left = [each.name for each in goal.companions if each.id in self._left_over]
+        if not left or isinstance(outcome, Succeeded):
+            return outcome
+        return replace(outcome, cause=f"{outcome.cause}; left as they are: {', '.join(left)}")
 
     def _take(self, diary: Diary, goal: Goal, seen: Seen, step: Step) -> Goal:
         """Take one step, time it, and write it down, with its failure where it failed."""
@@ -153,11 +180,15 @@ class Driver:
                 diary.inside = diary.inside or entering
         except (EngineRefused, ReplacementRefused) as refused:
             error = str(refused)
-            goal = self._after_refusal(diary, goal, step, refused)
+            goal = self._after_refusal(diary, goal, seen, step, refused)
         except EngineUnavailable as unavailable:
             error = str(unavailable)
             self._pause(self._target.health.interval_s)
             goal = self._after_silence(diary, goal, step, unavailable)
+        if error is None:
+            self._refusals = 0
+            if isinstance(step, Start | Restart) and step.id not in seen.interrupted:
+                self._starts[step.id] += 1
         took_s = round(self._clock.now_s() - began_s, 3)
         said = sentence(step, goal)
         if error is None:
@@ -177,20 +208,46 @@ class Driver:
         cause = f"the engine did not answer when asked to {sentence(step, goal)}: {error}"
         return diary.note(replace(goal, turned=cause))
 
-    def _after_refusal(self, diary: Diary, goal: Goal, step: Step, error: RefitdError) -> Goal:
+    def _started_in_vain(self, seen: Seen, step: Step) -> bool:
+        """Whether it was started so often that once more would do no good. Each time it is waited
+        for a little longer."""
+        if not isinstance(step, Start | Restart) or step.id in seen.interrupted:
+            return False
+        times = self._starts[step.id]
+        if 0 < times < LAST_PATIENCE:
+            self._pause(min(5.0, self._target.health.interval_s * times))
+        return times >= LAST_PATIENCE
+
+    def _give_up(self, diary: Diary, goal: Goal, step: Step, why: str) -> Goal:
+        """What is tried in vain is left as it is; on the way forward it is a reason to turn back."""
+        vain = f"to {sentence(step, goal)} was in vain: {why}"
+        if goal.turned is None:
+            return diary.note(replace(goal, turned=vain))
+        if isinstance(step, Start | Restart) and step.of:
+            diary.log.warning("container.left_over", container=step.id, error=vain)
+            self._left_over.add(step.id)
+        else:
+            self._in_vain = vain
+        return goal
+
+    def _after_refusal(
+        self, diary: Diary, goal: Goal, seen: Seen, step: Step, error: RefitdError
+    ) -> Goal:
         if goal.turned is not None:
             self._park_if_stopping(error)
         if goal.turned is not None or isinstance(error, NotFound) or isinstance(step, Remove):
             # Something else has moved meanwhile: looking again tells. On the way back there is
-            # no other way, so it is tried until it goes through.
+            # no other way, so it is tried until it goes through, while nothing serves.
             self._refusals += 1
-            if (id_ := _dispensable(goal, step)) and self._refusals >= PATIENCE:
+            if (id_ := _dispensable(goal, seen, step)) and self._refusals >= PATIENCE:
                 # What cannot be removed is left over, and a companion that cannot be put back is
                 # left as it is; that is no reason to turn back or to stay.
                 diary.log.warning("container.left_over", container=id_, error=str(error))
                 self._left_over.add(id_)
                 self._refusals = 0
                 return goal
+            if goal.turned is not None and not diary.inside and self._refusals >= LAST_PATIENCE:
+                return self._give_up(diary, goal, step, str(error))
             self._pause(min(5.0, self._target.health.interval_s * self._refusals))
             if goal.turned is not None or self._refusals < PATIENCE:
                 return goal
@@ -239,11 +296,15 @@ class Driver:
         self._clock.sleep(seconds)
 
 
-def _dispensable(goal: Goal, step: Step) -> str | None:
+def _dispensable(goal: Goal, seen: Seen, step: Step) -> str | None:
     """The container whose removal, or putting back, the pursuit can end without."""
     if isinstance(step, Remove):
         return step.id
-    on_the_way_back = goal.turned is not None
-    if on_the_way_back and isinstance(step, Start | Stop | Restart) and step.of:
+    if goal.turned is None:
+        return None
+    if isinstance(step, Start | Stop | Restart | Rename | SetPolicy) and step.of:
+        return step.id
+    serves = seen.old is not None and seen.old.state in SERVES
+    if isinstance(step, Stop) and step.role == "successor" and serves:
         return step.id
     return None

@@ -64,7 +64,9 @@ def _gone_on_with(target: Target, engine: Engine, deployment: Deployment, goal: 
     seen = who_is_there(engine, target, goal)
     everyone = (*seen.its_own, *seen.companions)
     verdicts = {each.id: _so_far(each, target) for each in everyone if each.state != "created"}
-    steps, outcome = play(goal, replace(seen, verdicts=verdicts))
+    # Whoever goes on with it gives them the benefit of the doubt: see `shell.interruptions`.
+    down = frozenset(each.id for each in everyone if each.state in ("exited", "dead"))
+    steps, outcome = play(goal, replace(seen, verdicts=verdicts, interrupted=down))
     ends = () if isinstance(outcome, Succeeded) else (f"end with: {outcome.cause}",)
     return PlanView(
         target.name,

@@ -66,7 +66,7 @@ class Hands:
             case Create(role="companion", of=of):
                 pair = next(pair for pair in seen.pairs if pair.of.id == of)
                 assert pair.old is not None, "nothing is created without the old one to go by"
-                moved = moves(seen.old, seen.successor, seen.pairs)
+                moved = moves(goal, seen)
                 self._cloner.create_companion(goal, pair.of, pair.old, moved)
             case Create(role="canary" | "successor" as role):
                 assert seen.old is not None, "nothing is created without the old one to go by"

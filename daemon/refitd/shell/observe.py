@@ -8,7 +8,6 @@ ways. Names play no part.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
 from dataclasses import replace
 
 from refitd.core import labels
@@ -89,16 +88,16 @@ class Observer:
         interrupted = self._interruptions.among((*seen.its_own, *seen.companions))
         return replace(
             seen,
-            pairs=self._compared(seen),
+            pairs=self._compared(goal, seen),
             verdicts=verdicts | dict.fromkeys(interrupted, _INTERRUPTED),
             gate=self._gate(seen.old, seen.successor, (), late=bool(goal.late)),
             interrupted=interrupted,
         )
 
-    def _compared(self, seen: Seen) -> tuple[Pair, ...]:
+    def _compared(self, goal: Goal, seen: Seen) -> tuple[Pair, ...]:
         pairs: list[Pair] = []
         for pair in seen.pairs:
-            moved = moves(seen.old, seen.successor, pairs)
+            moved = moves(goal, replace(seen, pairs=tuple(pairs)))
             pairs.append(replace(pair, gate=self._gate(pair.old, pair.new, moved)))
         return tuple(pairs)
 
@@ -176,12 +175,13 @@ def address_of(container: Container) -> str | None:
     return None
 
 
-def moves(
-    old: Container | None, successor: Container | None, pairs: Sequence[Pair]
-) -> list[tuple[Json, str]]:
-    """Who is to take whose place, so far as they have been created."""
-    both = [(old, successor), *((pair.old, pair.new) for pair in pairs)]
-    return [(was.inspect, new.id) for was, new in both if was is not None and new is not None]
+def moves(goal: Goal, seen: Seen) -> list[tuple[Json, str]]:
+    """Who is to take whose place, so far as they have been created. Of an old one that is gone the
+    goal still knows how others may call it."""
+    its = seen.old.inspect if seen.old else {"Id": goal.old_id, "Name": goal.name}
+    target = [(its, seen.successor.id)] if seen.successor else []
+    pairs = ((pair.old, pair.new) for pair in seen.pairs)
+    return target + [(was.inspect, new.id) for was, new in pairs if was and new]
 
 
 def _has_probes(health: Health) -> bool:

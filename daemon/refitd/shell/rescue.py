@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from refitd.core import labels
 from refitd.core.container import Container
-from refitd.core.goal import previous_name, transitional_name
+from refitd.core.goal import other_name, previous_name, transitional_name
 from refitd.core.route import born_of_hand_over
 from refitd.core.seen import SERVES
 from refitd.core.target import Target
@@ -71,13 +71,14 @@ def put_aside(found: tuple[Container, ...], old_id: str) -> tuple[tuple[str, str
     successor = next(each for each in found if each.labels.get(labels.REPLACES) == old_id)
     name = successor.labels.get(labels.FINAL_NAME, "")
     deployment = successor.labels.get(labels.DEPLOYMENT, "")
-    renamed = (
-        (successor, transitional_name(name, "successor", deployment)),
-        (old, previous_name(name, deployment)),
-    )
-    if not born_of_hand_over(old):
+    bears = next((each for each in found if each.name == name), None)
+    if bears is None or not born_of_hand_over(old):
         return ()
-    return tuple((each.id, to) for each, to in renamed if each.name == name)
+    called = {
+        successor.id: transitional_name(name, "successor", deployment),
+        old.id: previous_name(name, deployment),
+    }
+    return ((bears.id, called.get(bears.id, other_name(name, deployment))),)
 
 
 def rescue(engine: Engine, target: Target, instance: str, log: Log) -> None:

@@ -11,6 +11,7 @@ from refitd.core import labels
 from refitd.core.container import Container, Image
 from refitd.core.deployment import Retiree, Snapshot
 from refitd.core.route import repository
+from refitd.core.seen import SERVES
 from refitd.core.strays import probe_name, strays
 from refitd.core.target import Target
 from refitd.errors import EngineError
@@ -30,24 +31,36 @@ class Tidying:
     def retire(self, retiree: Retiree) -> None:
         """Its time is over: remove the old container. Volumes with a name stay.
 
-        One that bears the target's name again, or runs under another one than it was given, was put
-        back, by us or by hand: it stays.
+        One that bears the target's name again, runs under another one than it was given, or instead
+        of who replaced it, was put back, by us or by hand: it stays.
         """
         log = self._log.bind(deployment=retiree.deployment_id)
         try:
             container = self._engine.container(retiree.container_id)
-            if container is not None and not self._was_put_back(container, retiree):
+            kept = container is not None and self._was_put_back(container, retiree)
+            if container is not None and not kept:
                 self._engine.remove(retiree.container_id)
         except EngineError as error:  # it can wait; the target cannot
             log.warning("container.unretired", name=retiree.name, error=str(error))
             return
         self._journal.drop_retiree(self._target.name, retiree.container_id, self._tenure.epoch)
-        log.info("container.retired", container=retiree.container_id, name=retiree.name)
+        said = "container.kept" if kept else "container.retired"
+        log.info(said, container=retiree.container_id, name=retiree.name)
         self.prune_images(retiree.deployment_id, previous=retiree.image_id)
 
     def _was_put_back(self, container: Container, retiree: Retiree) -> bool:
         renamed = container.runs and container.name != retiree.name
-        return renamed or container.name == self._target.container
+        serves = container.runs and self._serves_instead(container, retiree)
+        return renamed or serves or container.name == self._target.container
+
+    def _serves_instead(self, container: Container, retiree: Retiree) -> bool:
+        if container.labels.get(labels.DEPLOYMENT) == str(retiree.deployment_id):
+            return False  # made for that deployment and left over
+        found = self._engine.containers(self._target.name)
+        return not any(
+            each.labels.get(labels.REPLACES) == container.id and each.state in SERVES
+            for each in found
+        )
 
     def keep_down(self, retiree: Retiree) -> None:
         """What was replaced is not to serve beside what replaced it. `docker compose start` and

@@ -35,6 +35,8 @@ class Vetted:
     way: Way
     why: str
     refusals: tuple[str, ...] = ()
+    #: Of these, those that say that it is not the only one of it that runs.
+    doubles: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     falls_over: bool = False
     #: Who depends on it, and is brought along.
@@ -70,8 +72,7 @@ class Vetting:
             server=server,
             product=info.product,
         )
-        if snapshot is not None:
-            refused += doubles(everyone, container, self.target, snapshot)
+        of_it = doubles(everyone, container, self.target, snapshot) if snapshot else ()
         companions = _companions(container, everyone, snapshot)
         way, why = way_of(self.target, container, rebuild=rebuild, companions=companions)
         looping = falls_over(container, info.time)
@@ -83,7 +84,7 @@ class Vetting:
             refused += tuple(f"{said}; {_WAY_OUT}" for said in files if strict)
             warned += recreate.warnings(container.inspect, networks)
             warned += tuple(said for said in files if not strict)
-        return Vetted(way, why, refused, warned, looping, companions)
+        return Vetted(way, why, refused + of_it, of_it, warned, looping, companions)
 
     def _books(self) -> tuple[Snapshot | None, Server | None]:
         if self.journal is None:
