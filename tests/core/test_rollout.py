@@ -16,6 +16,7 @@ from refitd.core.goal import (
     Rename,
     RolledBack,
     SetPolicy,
+    Start,
     Step,
     Stop,
     Succeeded,
@@ -298,6 +299,14 @@ def test_restart_fails() -> None:
 
     assert next_step(goal_of(way="restart"), seen) == TurnBack(said)
     assert next_step(goal_of(way="restart", turned=said), seen) == Failed(said)
+
+
+def test_back_from_a_restart_and_down_with_the_engine() -> None:
+    """What went down with the engine once more is started all the same."""
+    old = container("old", "api", state="exited", started_at="later")
+    down = Seen(old, interrupted=frozenset({"old"}))
+
+    assert next_step(goal_of(way="restart", turned="why"), down) == Start("old", "old")
 
 
 def test_restart_of_nobody() -> None:

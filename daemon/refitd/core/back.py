@@ -1,9 +1,9 @@
 """The way back: what was before is put back, the old container first.
 
-Sentences of the same kind as those of the ways forward (`core.rollout`). A roll-back is never rolled
-back: it waits for the old one to run, and says how it is. There are two ends in which the old one
-does not get its name again: somebody removed it, or gave its name to another container. That one is
-left to them; what refitd made goes.
+Sentences of the same kind as those of the ways forward (`core.rollout`). A roll-back is never
+rolled back: it waits for the old one to run, and says how it is. There are two ends in which the
+old one does not get its name again: somebody removed it, or gave its name to another container.
+That one is left to them; what refitd made goes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def back(goal: Goal, seen: Seen, cause: str) -> Iterator[Step | Outcome]:
         yield Failed(f"{cause}; {gone}{_left(seen)}", transient=True)
     assert old is not None
     if goal.way == "restart" and old.started_at != goal.old_started_at:
-        yield from _leave_restarted(goal, seen, cause)
+        yield from _leave_restarted(goal, seen, old, cause)
     yield from _serve_again(goal, seen, old)
     if seen.canary:
         yield Remove(seen.canary.id, "canary")
@@ -59,11 +59,17 @@ def back(goal: Goal, seen: Seen, cause: str) -> Iterator[Step | Outcome]:
     yield RolledBack(cause)
 
 
-def _leave_restarted(goal: Goal, seen: Seen, cause: str) -> Iterator[Step | Outcome]:
+def _leave_restarted(
+    goal: Goal, seen: Seen, old: Container, cause: str
+) -> Iterator[Step | Outcome]:
     """A restart has no way back, the image being the same; but who was stopped for it, or cut off
     by it, runs again."""
+    if goal.old_state != "stopped" and seen.is_interrupted(old):
+        yield Start(old.id, "old")
     if seen.canary:
         yield Remove(seen.canary.id, "canary")
+    if seen.stranger is not None:
+        yield from _leave_aside(goal, seen, old, cause)
     yield from along.put_back(goal, seen)
     yield Failed(cause)
 

@@ -11,9 +11,9 @@ request and its answer too, simply starts looking again. Each step is therefore 
 * at any moment one of the two comes up after a reboot, and it is one that was proven: what is
   created has the restart policy `no`, and gets its own once it is proven; only then does the old
   one's go to `no` (an `unless-stopped` or `on-failure`, which the engine would not honour for a
-  container that was stopped, is `always` meanwhile). So nobody unproven is started by the engine again and again,
-  and an engine that is killed is not likely to be killed in the midst of such a start, after
-  which older ones keep the published port taken;
+  container that was stopped, is `always` meanwhile). So nobody unproven is started by the engine
+  again and again, and an engine that is killed is not likely to be killed in the midst of such a
+  start, after which older ones keep the published port taken;
 * names move last. They are output: who is who is told by ids and labels. But an old one that was
   born of the old hand-over is put aside before it is stopped: whenever it is started again, by us
   or by the engine, it stops whoever bears the final name, and is not to find anybody, itself
