@@ -55,12 +55,15 @@ class Running:
     """A service that listens."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
-        """Learn from its first line which port it got."""
+        """Learn from its output which port it got; a hand-over may have been told of before."""
         assert process.stdout
-        first = process.stdout.readline()
-        assert first.startswith("listening on port "), first
+        said: list[str] = []
+        while not (said and said[-1].startswith("listening on port ")):
+            line = process.stdout.readline()
+            assert line, f"it ended without listening: {said}"
+            said.append(line)
         self.process = process
-        self.port = int(first.rsplit(maxsplit=1)[1])
+        self.port = int(said[-1].rsplit(maxsplit=1)[1])
 
     def get(self, path: str) -> Answer:
         """Ask for a path."""
