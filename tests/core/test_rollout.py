@@ -24,7 +24,12 @@ from refitd.core.goal import (
     Wait,
 )
 from refitd.core.proof import PROVEN, Verdict
-from refitd.core.rollout import enters_critical_section, in_critical_section, next_step
+from refitd.core.rollout import (
+    enters_critical_section,
+    in_critical_section,
+    next_step,
+    turned_back,
+)
 from refitd.core.seen import Seen
 from refitd.core.wording import sentence, step_name
 from tests.core.world import Fate, Mishap, World, container, goal_of, script
@@ -298,7 +303,8 @@ def test_restart_fails() -> None:
     said = "after its restart its health check failed"
 
     assert next_step(goal_of(way="restart"), seen) == TurnBack(said)
-    assert next_step(goal_of(way="restart", turned=said), seen) == Failed(said)
+    turned = turned_back(goal_of(way="restart"), seen, said)
+    assert next_step(turned, seen) == Failed(said)
 
 
 def test_back_from_a_restart_and_down_with_the_engine() -> None:
@@ -306,7 +312,8 @@ def test_back_from_a_restart_and_down_with_the_engine() -> None:
     old = container("old", "api", state="exited", started_at="later")
     down = Seen(old, interrupted=frozenset({"old"}))
 
-    assert next_step(goal_of(way="restart", turned="why"), down) == Start("old", "old")
+    turned = goal_of(way="restart", turned="why", restarted=True)
+    assert next_step(turned, down) == Start("old", "old")
 
 
 def test_restart_of_nobody() -> None:

@@ -37,7 +37,7 @@ from refitd.core.goal import (
     Wait,
 )
 from refitd.core.proof import PROVEN, Verdict
-from refitd.core.rollout import next_step
+from refitd.core.rollout import next_step, turned_back
 from refitd.core.seen import SERVES, Pair, Seen
 
 #: What can happen to a call: it is refused; it gets no answer, and was or was not done; it is
@@ -227,7 +227,7 @@ class World:
             case NoteCanaryProven():
                 self.goal = replace(self.goal, canary_proven=True)
             case TurnBack(cause=cause):
-                self.goal = replace(self.goal, turned=cause)
+                self.goal = turned_back(self.goal, Seen(self.old), cause)
             case Drain():
                 self.goal = replace(self.goal, drained=True)
             case Wait():

@@ -359,3 +359,23 @@ def test_reboot_with_on_failure() -> None:
     house.settle()
     house.check_in_step()
     assert house.serving().restart_retries == 3
+
+
+def test_back_from_a_restart_and_the_engine_dies() -> None:
+    """The canary fails, and at any call of the way the engine dies: the old one runs as it did, with
+    its own restart policy."""
+    for at in range(1, 30):
+        house = House(policy="unless-stopped")
+        house.settle()
+        house.engine.behaves["api:latest"] = BAD
+        house.write(BILLING, off(CRM))
+        house.engine.arm(at, "before", "engine")
+        house.settle()
+        dead = house.engine.kill_at is None
+
+        assert [each.state for each in house.deployments] in (["rolled_back"], ["failed"])
+        assert house.serving().runs
+        assert house.serving().restart_policy == "unless-stopped"
+        if not dead:
+            return
+    raise AssertionError("there is no end of calls")

@@ -37,7 +37,7 @@ def back(goal: Goal, seen: Seen, cause: str) -> Iterator[Step | Outcome]:
         gone = "and the old container is gone, there is nothing to go back to"
         yield Failed(f"{cause}; {gone}{_left(seen)}", transient=True)
     assert old is not None
-    if goal.way == "restart" and old.started_at != goal.old_started_at:
+    if goal.restarted:
         yield from _leave_restarted(goal, seen, old, cause)
     yield from _serve_again(goal, seen, old)
     if seen.canary:

@@ -62,6 +62,8 @@ class Goal:
     canary_proven: bool = False
     drained: bool = False
     turned: str | None = None
+    #: It was restarted in place, and is not proven: from there is no way back.
+    restarted: bool = field(default=False, kw_only=True)
     #: How often something was created in part only, and removed to be created once more.
     made_anew: int = field(default=0, kw_only=True)
     #: What each of `late` is connected with: read off the old one, which may be gone by then.

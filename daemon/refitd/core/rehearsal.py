@@ -34,7 +34,7 @@ from refitd.core.goal import (
     Wait,
 )
 from refitd.core.proof import PROVEN
-from refitd.core.rollout import networks_due, next_step
+from refitd.core.rollout import networks_due, next_step, turned_back
 from refitd.core.seen import Pair, Seen
 
 #: After any time that an engine writes.
@@ -54,12 +54,12 @@ def play(goal: Goal, seen: Seen, most: int = 60) -> tuple[tuple[Step, ...], Outc
         if isinstance(step, Succeeded | RolledBack | Failed):
             return tuple(taken), step
         taken.append(step)
-        goal, seen = _noted(goal, step), _performed(goal, seen, step)
+        goal, seen = _noted(goal, seen, step), _performed(goal, seen, step)
     msg = f"no end after {most} steps: {taken[-3:]}"
     raise AssertionError(msg)
 
 
-def _noted(goal: Goal, step: Step) -> Goal:
+def _noted(goal: Goal, seen: Seen, step: Step) -> Goal:
     match step:
         case NoteCanaryProven():
             return replace(goal, canary_proven=True)
@@ -68,7 +68,7 @@ def _noted(goal: Goal, step: Step) -> Goal:
         case MakeAnew():
             return replace(goal, made_anew=goal.made_anew + 1)
         case TurnBack(cause=cause):
-            return replace(goal, turned=cause)
+            return turned_back(goal, seen, cause)
         case _:
             return goal
 

@@ -25,6 +25,7 @@ The three ways forward and the way back are each a straight run of such sentence
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 from refitd.core import along, back
 from refitd.core.container import Container
@@ -81,11 +82,22 @@ def nothing_serves(goal: Goal, seen: Seen) -> bool:
     if goal.old_state == "stopped":
         return False
     if goal.way == "restart":
-        restarted = seen.old is None or seen.old.started_at != goal.old_started_at
+        restarted = seen.old is None or _was_restarted(goal, seen.old)
         return restarted and not (seen.old and seen.verdict(seen.old).is_ == "proven")
     if seen.old is not None and seen.old.state in SERVES:
         return False
     return not (seen.successor and seen.verdict(seen.successor).is_ == "proven")
+
+
+def turned_back(goal: Goal, seen: Seen, cause: str) -> Goal:
+    """The goal with that noted: from here on its way leads back."""
+    old = seen.old
+    restarted = goal.way == "restart" and old is not None and _was_restarted(goal, old)
+    return replace(goal, turned=cause, restarted=restarted)
+
+
+def _was_restarted(goal: Goal, old: Container) -> bool:
+    return old.started_at != goal.old_started_at
 
 
 def enters_critical_section(goal: Goal, step: Step) -> bool:
@@ -147,7 +159,7 @@ def _restart(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     assert old is not None
     if goal.old_state != "stopped" and seen.is_interrupted(old):
         yield Restart(old.id)
-    if old.started_at == goal.old_started_at:
+    if not _was_restarted(goal, old):
         yield from _prove_canary(goal, seen)
         yield from along.stop_before(seen)
         yield Restart(old.id)

@@ -36,7 +36,12 @@ from refitd.core.goal import (
     Wait,
 )
 from refitd.core.recreate import stop_timeout
-from refitd.core.rollout import enters_critical_section, in_critical_section, next_step
+from refitd.core.rollout import (
+    enters_critical_section,
+    in_critical_section,
+    next_step,
+    turned_back,
+)
 from refitd.core.seen import SERVES, Seen, without
 from refitd.core.target import Target
 from refitd.core.wording import sentence, step_name
@@ -134,7 +139,7 @@ class Driver:
                 continue
             waited_for = ""
             if self._started_in_vain(seen, step):
-                goal = self._give_up(diary, goal, step, "it does not stay up")
+                goal = self._give_up(diary, goal, seen, step, "it does not stay up")
             else:
                 goal = self._take(diary, goal, seen, step)
 
@@ -184,7 +189,7 @@ class Driver:
         except EngineUnavailable as unavailable:
             error = str(unavailable)
             self._pause(self._target.health.interval_s)
-            goal = self._after_silence(diary, goal, step, unavailable)
+            goal = self._after_silence(diary, goal, seen, step, unavailable)
         if error is None:
             self._refusals = 0
             if isinstance(step, Start | Restart) and step.id not in seen.interrupted:
@@ -198,7 +203,9 @@ class Driver:
         diary.add_step(StepRecord(name, took_s, said, error))
         return goal
 
-    def _after_silence(self, diary: Diary, goal: Goal, step: Step, error: RefitdError) -> Goal:
+    def _after_silence(
+        self, diary: Diary, goal: Goal, seen: Seen, step: Step, error: RefitdError
+    ) -> Goal:
         """A start that gets no answer again and again, while nobody serves, is given up."""
         self._park_if_stopping(error)
         forward = goal.turned is None and isinstance(step, Start)
@@ -206,7 +213,7 @@ class Driver:
         if self._silences < PATIENCE:
             return goal
         cause = f"the engine did not answer when asked to {sentence(step, goal)}: {error}"
-        return diary.note(replace(goal, turned=cause))
+        return diary.note(turned_back(goal, seen, cause))
 
     def _started_in_vain(self, seen: Seen, step: Step) -> bool:
         """Whether it was started so often that once more would do no good. Each time it is waited
@@ -218,11 +225,11 @@ class Driver:
             self._pause(min(5.0, self._target.health.interval_s * times))
         return times >= LAST_PATIENCE
 
-    def _give_up(self, diary: Diary, goal: Goal, step: Step, why: str) -> Goal:
+    def _give_up(self, diary: Diary, goal: Goal, seen: Seen, step: Step, why: str) -> Goal:
         """What is tried in vain is left as it is; on the way forward it is a reason to turn back."""
         vain = f"to {sentence(step, goal)} was in vain: {why}"
         if goal.turned is None:
-            return diary.note(replace(goal, turned=vain))
+            return diary.note(turned_back(goal, seen, vain))
         if isinstance(step, Start | Restart) and step.of:
             diary.log.warning("container.left_over", container=step.id, error=vain)
             self._left_over.add(step.id)
@@ -247,12 +254,12 @@ class Driver:
                 self._refusals = 0
                 return goal
             if goal.turned is not None and not diary.inside and self._refusals >= LAST_PATIENCE:
-                return self._give_up(diary, goal, step, str(error))
+                return self._give_up(diary, goal, seen, step, str(error))
             self._pause(min(5.0, self._target.health.interval_s * self._refusals))
             if goal.turned is not None or self._refusals < PATIENCE:
                 return goal
         cause = f"the engine refused to {sentence(step, goal)}: {error}"
-        return diary.note(replace(goal, turned=cause))
+        return diary.note(turned_back(goal, seen, cause))
 
     def _park_if_stopping(self, error: RefitdError) -> None:
         """Nothing can be done here and now, critical or not: whoever starts next tries again."""

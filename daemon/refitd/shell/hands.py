@@ -31,6 +31,7 @@ from refitd.core.goal import (
     TurnBack,
     Wait,
 )
+from refitd.core.rollout import turned_back
 from refitd.core.seen import Seen
 from refitd.core.target import Target
 from refitd.errors import EngineError, EngineRefused
@@ -152,7 +153,7 @@ class Hands:
             if failed is not None and failed.state != "created":
                 words = self._last_words(failed)
                 diary.add_log([f"-- the end of the log of {failed.name}:", *words])
-        return diary.note(replace(goal, turned=cause))
+        return diary.note(turned_back(goal, seen, cause))
 
     def _last_words(self, failed: Container) -> list[str]:
         """Good to have, and never a reason to stay where we are."""
