@@ -302,7 +302,7 @@ def test_name_given_away_under_the_old_hand_over() -> None:
     house.settle()
 
     assert house.engine.handed_over == []
-    assert house.all_names() == ["api", "api-other-1"]
+    assert [each.partition("-other-")[0] for each in house.all_names()] == ["api", "api"]
     assert house.serving().id == house.first.id
 
 
@@ -321,7 +321,7 @@ def test_name_given_away_under_the_old_hand_over_without_a_database() -> None:
     rescue(house.engine, house.target, "one", house.log)
 
     assert house.engine.handed_over == []
-    assert "api-other-1" in house.all_names()
+    assert any("-other-" in each for each in house.all_names())
 
 
 def test_what_is_left_to_serve_survives_a_reboot() -> None:

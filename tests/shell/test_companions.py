@@ -190,7 +190,7 @@ def test_target_that_falls_over_by_its_restart() -> None:
     write(house, BILLING, off(CRM))
 
     assert house.ends == [("restart", "failed")]
-    assert str(house.deployments[0].error).endswith("left as they are: proxy")
+    assert str(house.deployments[0].error).endswith("left undone: start the old proxy")
 
 
 def test_first_of_two_not_proven() -> None:

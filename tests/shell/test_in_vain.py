@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from refitd.core import labels
 from refitd.core.container import Container
-from refitd.errors import EngineRefused
+from refitd.errors import EngineRefused, NotFound
 from tests.contracts.model_engine import Behaviour, Build
+from tests.shell.fakes import Moment
 from tests.shell.house import BILLING, CRM, MAIL, House, off
 from tests.shell.test_by_hand import make_anew, when
 from tests.shell.test_companions import BAD, house_of_three
@@ -96,7 +99,7 @@ def test_companions_name_given_away() -> None:
     settle_in_time(house)
 
     assert house.ends == [("rebuild", "rolled_back")]
-    assert "left as they are: proxy" in str(house.deployments[0].error)
+    assert "left undone: " in str(house.deployments[0].error)
     kept = house.engine.container("proxy-old")
     assert kept
     assert kept.runs
@@ -111,7 +114,7 @@ def test_companions_policy_refused() -> None:
     settle_in_time(house)
 
     assert house.ends == [("rebuild", "rolled_back")]
-    assert "left as they are: proxy" in str(house.deployments[0].error)
+    assert "left undone: " in str(house.deployments[0].error)
 
 
 def test_companion_that_does_not_stay_up() -> None:
@@ -125,20 +128,28 @@ def test_companion_that_does_not_stay_up() -> None:
     settle_in_time(house)
 
     assert house.ends == [("restart", "failed")]
-    assert "left as they are: proxy" in str(house.deployments[0].error)
+    assert "left undone: " in str(house.deployments[0].error)
 
 
-def test_old_one_that_does_not_stay_up() -> None:
-    """On the way back it is started so often, and then the row says that it was in vain: what is
-    written next may mend it."""
+def test_old_one_that_does_not_stay_up_at_once() -> None:
+    """On the way back it is started until it runs, however often: there is no other way."""
     house = bad_successor()
     house.policy = "no"
     house.engine.set_restart_policy("api", "no")
     house.engine.behaves["api:latest"] = Behaviour("exits", 0.0)
+    starts: list[str] = []
+
+    def count(moment: Moment) -> None:
+        if moment == "before" and house.engine.calls[-1][:1] == ("start",):
+            starts.append("")
+        if len(starts) == 20:
+            house.engine.behaves["api:latest"] = Behaviour("healthy", 0.0)
+
+    house.engine.fate = count
     settle_in_time(house)
 
-    assert house.ends == [("rebuild", "failed")]
-    assert "start the old container was in vain" in str(house.deployments[0].error)
+    assert house.ends == [("rebuild", "rolled_back")]
+    assert house.serving().runs
 
 
 def test_a_step_that_is_refused_while_the_old_one_serves() -> None:
@@ -150,5 +161,84 @@ def test_a_step_that_is_refused_while_the_old_one_serves() -> None:
 
     assert house.serving().id == house.first.id
     assert house.serving().runs
-    assert house.ends == [("rebuild", "failed")]
-    assert "restart policy to unless-stopped was in vain" in str(house.deployments[0].error)
+    assert house.ends == [("rebuild", "rolled_back")]
+    said = "left undone: set the old container's restart policy to unless-stopped"
+    assert said in str(house.deployments[0].error)
+
+
+def calm(house: House) -> None:
+    """An hour of looks."""
+    for _ in range(120):
+        house.clock.sleep(30.0)
+        house.settle()
+
+
+def test_proven_one_that_cannot_be_stopped() -> None:
+    """Turned back by one refusal, with the old one stopped: as long as the new one cannot be stopped
+    it serves, and whatever comes, in the end one does."""
+    house = bare_swap()
+    refuse(house, "rename", lambda each: each.id == house.first.id, times=1)
+    refuse(house, "stop", is_successor, times=10)
+    settle_in_time(house)
+    assert house.serving().runs
+
+    calm(house)
+    assert house.serving().runs
+
+
+@pytest.mark.parametrize("call", ["rename", "stop", "remove"])
+@pytest.mark.parametrize("times", [3, 12])
+def test_fallen_one_is_never_the_target_again(call: str, times: int) -> None:
+    """In overlap, whatever of its going is refused: the old one serves, under its name."""
+    house = overlap()
+    house.settle()
+    house.clock.sleep(5.0)
+    house.engine.behaves[house.serving().image_id] = BAD
+    house.engine.restart("api")
+    house.clock.sleep(2.0)
+    refuse(house, call, is_successor, times=times)
+    settle_in_time(house)
+    calm(house)
+
+    assert house.serving().id == house.first.id
+    assert house.all_names() == ["api"]
+    assert house.ends == [("rebuild", "succeeded"), ("rollback", "rolled_back")]
+
+
+def test_image_of_before_is_gone() -> None:
+    """The tag cannot be moved back to an image that was pruned: all else is put back, the bad image
+    is not tried again, and the row says what was left."""
+    house = fallen()
+    tag = house.engine.tag
+
+    def pruned(image_id: str, reference: str) -> None:
+        if image_id == house.first.image_id and reference == "api:latest":
+            raise NotFound("no such image")
+        tag(image_id, reference)
+
+    house.engine.tag = pruned  # type: ignore[method-assign]
+    settle_in_time(house)
+    calm(house)
+
+    assert house.ends[-1] == ("rollback", "rolled_back")
+    assert len(house.deployments) == 2
+    assert "left undone: move the tag api:latest" in str(house.deployments[1].error)
+
+
+def test_what_is_created_is_removed_again_and_again() -> None:
+    """By somebody's clean-up, for one: it is given up after a few times."""
+    house = bare_swap()
+    start, made = house.engine.start, []
+
+    def cleaned(container_id: str) -> None:
+        found = house.engine.container(container_id)
+        if found is not None and found.name == "api-successor-1":
+            made.append(container_id)
+            house.engine.remove(container_id)
+        start(container_id)
+
+    house.engine.start = cleaned  # type: ignore[method-assign]
+    settle_in_time(house)
+
+    assert house.ends == [("rebuild", "rolled_back")]
+    assert len(made) == 3

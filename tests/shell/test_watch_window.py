@@ -10,6 +10,7 @@ import pytest
 
 from tests.contracts.model_engine import Behaviour
 from tests.shell.house import BILLING, CRM, MAIL, TARGET, House
+from tests.shell.test_by_hand import when
 
 BAD = Behaviour("unhealthy", 1.0)
 
@@ -157,4 +158,30 @@ def test_gone_back_by_hand(how: str) -> None:
     house.pass_watch()
 
     assert [each.name for each in house.engine.everyone() if each.runs] == ["api-previous-1"]
-    assert house.log.facts("container.kept")
+
+
+def test_the_one_before_the_one_before_runs() -> None:
+    """Started by `docker compose restart` while the next replacement is under way, it is removed all
+    the same: another serves."""
+    house = overlapped()
+    first = house.first.id
+    house.write(BILLING, CRM)
+    when(house, ("start", "api-successor-2"), lambda: house.engine.start(first))
+    house.settle()
+    house.pass_watch()
+
+    house.check_in_step()
+
+
+def test_gone_back_by_hand_for_a_moment() -> None:
+    """Once the new one runs again, the old one, which is due, goes."""
+    house = overlapped()
+    house.clock.sleep(house.target.watch_s + 1)
+    house.engine.start("api-previous-1")
+    house.engine.stop("api")
+    house.look()
+    assert "api-previous-1" in house.all_names()
+
+    house.engine.start("api")
+    watch(house)
+    assert house.all_names() == ["api"]

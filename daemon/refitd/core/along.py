@@ -86,6 +86,13 @@ def clear(seen: Seen, *, all_of_them: bool = True) -> Iterator[Step | Outcome]:
         yield Remove(pair.new.id, "companion", pair.of.id)
 
 
+def keep(seen: Seen) -> Iterator[Step | Outcome]:
+    """Where there is nothing to go back to: those likenesses that run get their policies."""
+    for pair in seen.pairs:
+        if pair.new is not None and pair.new.state in SERVES:
+            yield from set_policy(pair.new, pair.of.policy, pair.of.retries, pair.of.id)
+
+
 def put_back(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     """On the way back, once the old one runs under its name: they run again as they did."""
     for pair in seen.pairs:

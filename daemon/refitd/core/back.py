@@ -25,6 +25,7 @@ from refitd.core.goal import (
     Stop,
     Tag,
     Wait,
+    other_name,
 )
 from refitd.core.seen import SERVES, Seen
 
@@ -118,14 +119,14 @@ def _leave_aside(goal: Goal, seen: Seen, old: Container, cause: str) -> Iterator
 
 
 def _remove_successor(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
-    """It gives the name back first: it may be that it cannot be removed."""
+    """It gives the name back first: it may be that it cannot be stopped or removed."""
     successor = seen.successor
     if successor is None:
         return
-    if successor.state in SERVES:
-        yield Stop(successor.id, "successor")
     if successor.name == goal.name:
         yield Rename(successor.id, goal.transitional_name("successor"))
+    if successor.state in SERVES:
+        yield Stop(successor.id, "successor")
     yield Remove(successor.id, "successor")
 
 
@@ -148,6 +149,7 @@ def clear_up(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     if another_serves or not kept:
         yield from _remove_successor(goal, seen)
     yield from along.set_policy(successor, goal.old_policy, goal.old_retries)
+    yield from along.keep(seen)
     if successor.name != goal.name and seen.stranger is None:
         yield Rename(successor.id, goal.name)
 
@@ -171,7 +173,7 @@ def put_aside(
     if not goal.old_hands_over:
         return
     if stranger:
-        yield Rename(stranger.id, goal.other_name)
+        yield Rename(stranger.id, other_name(goal.name, stranger.id))
     if successor and successor.name == goal.name:
         yield Rename(successor.id, goal.transitional_name("successor"))
     if old.name == goal.name:

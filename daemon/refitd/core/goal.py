@@ -80,11 +80,6 @@ class Goal:
         """What the one called so is called once another bears that name."""
         return previous_name(name, self.deployment)
 
-    @property
-    def other_name(self) -> str:
-        """What somebody else's is called that must not bear the final name for a moment."""
-        return other_name(self.name, self.deployment)
-
     def transitional_name(self, role: Role) -> str:
         return transitional_name(self.name, role, self.deployment)
 
@@ -109,8 +104,9 @@ def previous_name(name: str, deployment: int | str) -> str:
     return f"{name}-previous-{deployment}"
 
 
-def other_name(name: str, deployment: int | str) -> str:
-    return f"{name}-other-{deployment}"
+def other_name(name: str, id_: str) -> str:
+    """What somebody else's container is called that must not bear the final name."""
+    return f"{name}-other-{id_[:12]}"
 
 
 def transitional_name(name: str, role: Role, deployment: int | str) -> str:

@@ -53,6 +53,7 @@ from refitd.core.goal import (
     Wait,
 )
 from refitd.core.seen import SERVES, Seen
+from refitd.core.spare import key_of
 
 #: How often what was created in part only is created once more.
 PATIENCE = 3
@@ -60,12 +61,16 @@ PATIENCE = 3
 
 def next_step(goal: Goal, seen: Seen) -> Step | Outcome:
     """The one thing to do next, or how it ended."""
+    return next(step for step in _way(goal, seen) if key_of(step) not in seen.vain)
+
+
+def _way(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     if goal.turned is not None:
-        return next(back.back(goal, seen, goal.turned))
+        return back.back(goal, seen, goal.turned)
     if seen.stranger is not None:
-        return TurnBack(f"the name {goal.name} was given to another container meanwhile")
+        return iter([TurnBack(f"the name {goal.name} was given to another container meanwhile")])
     forward = {"swap": _swap, "overlap": _overlap, "restart": _restart}[goal.way]
-    return next(forward(goal, seen))
+    return forward(goal, seen)
 
 
 def in_critical_section(goal: Goal, seen: Seen) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from refitd.core.companions import Companion
 from refitd.core.container import Container
@@ -43,6 +43,8 @@ class Seen:
     tag_image: str | None = None
     #: Who is down, and for all one can tell because the engine was: to be started again.
     interrupted: frozenset[str] = frozenset()
+    #: Steps that were tried in vain, and are done without: see `core.spare`.
+    vain: frozenset[tuple[str, str]] = frozenset()
 
     def is_interrupted(self, container: Container) -> bool:
         return container.id in self.interrupted
@@ -61,17 +63,3 @@ class Seen:
 
     def verdict(self, container: Container) -> Verdict:
         return self.verdicts.get(container.id, PENDING)
-
-
-def without(seen: Seen, given_up: Collection[str]) -> Seen:
-    """The same look without the containers that were to be removed, or put back, in vain."""
-
-    def kept(container: Container | None) -> Container | None:
-        return None if container is None or container.id in given_up else container
-
-    return replace(
-        seen,
-        canary=kept(seen.canary),
-        successor=kept(seen.successor),
-        pairs=tuple(replace(p, old=kept(p.old), new=kept(p.new)) for p in seen.pairs),
-    )

@@ -23,6 +23,7 @@ from refitd.core.goal import (
     Tag,
     TurnBack,
     Wait,
+    other_name,
 )
 
 
@@ -56,7 +57,7 @@ def sentence(step: Step, goal: Goal) -> str:  # noqa: C901, PLR0911, PLR0912 - o
             return "pause it, as the old one was"
         case Remove(role=role, of=of):
             return f"remove the {_who(role, goal, of)}"
-        case Rename(name=name) if name == goal.other_name:
+        case Rename(id=id_, name=name) if name == other_name(goal.name, id_):
             return f"rename somebody else's container to {name}"
         case Rename(id=id_, name=name, of=of):
             return f"rename the {_which(goal, id_, of)} to {name}"

@@ -176,14 +176,16 @@ class Conclusion:
             log.warning("container.left_over", error=str(error))
             return
         replaced = {goal.old_id, *(each.id for each in goal.companions)}
-        old_is_gone = self._engine.container(goal.old_id) is None
+        old = self._engine.container(goal.old_id)
+        old_serves = old is not None and old.state in SERVES
         for container in found:
             its = container.labels
             made_for_it = its.get(labels.REPLACES) in replaced and its.get(
                 labels.DEPLOYMENT
             ) == str(goal.deployment)
             in_place = container.id == serving or container.name == its.get(labels.FINAL_NAME)
-            all_there_is = old_is_gone and container.state in SERVES
+            stands_in = its.get(labels.ROLE) == labels.SUCCESSOR and container.state in SERVES
+            all_there_is = stands_in and serving == goal.old_id and not old_serves
             if made_for_it and not in_place and not all_there_is:
                 retiree = Retiree(
                     container_id=container.id,

@@ -14,7 +14,6 @@ This is where a replacement meets the world. What can happen to a step:
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -25,13 +24,9 @@ from refitd.core.goal import (
     Goal,
     Outcome,
     Remove,
-    Rename,
-    Restart,
     RolledBack,
-    SetPolicy,
     Start,
     Step,
-    Stop,
     Succeeded,
     Wait,
 )
@@ -42,7 +37,8 @@ from refitd.core.rollout import (
     next_step,
     turned_back,
 )
-from refitd.core.seen import SERVES, Seen, without
+from refitd.core.seen import Seen
+from refitd.core.spare import can_be_spared
 from refitd.core.target import Target
 from refitd.core.wording import sentence, step_name
 from refitd.errors import (
@@ -59,14 +55,9 @@ from refitd.shell.diary import Diary
 from refitd.shell.hands import Hands
 from refitd.shell.observe import Observer
 from refitd.shell.outage import OutageMeter
+from refitd.shell.patience import PATIENCE, Patience
 from refitd.shell.reading import Reading
 from refitd.shell.tenure import Tenure
-
-#: A refusal or a silence that may pass is borne so many times in a row.
-PATIENCE = 3
-#: On the way back, where something serves: so many, then the rest is left as it is. And so often is
-#: one started that does not stay up.
-LAST_PATIENCE = 10
 
 
 class Parked(RefitdError):
@@ -98,7 +89,7 @@ class Driver:
         self._journal, self._observer, self._meter, self._tenure = journal, observer, meter, tenure
         self._clock, self._log, self._target = clock, log, target
         self._stopping, self._reading = stopping, reading
-        self._refusals, self._silences, self._extended = 0, 0, False
+        self._silences, self._extended = 0, False
 
     def pursue(self, deployment: Deployment, goal: Goal) -> tuple[Goal, Outcome]:
         """Go on until it has ended; answers the goal with its notes, and how it ended.
@@ -106,28 +97,24 @@ class Driver:
         Raises `Parked`, `LeaseLost`, `DatabaseError`: then it has not ended, and the row and the
         engine hold all that is needed to go on.
         """
-        self._refusals, self._silences, self._extended = 0, 0, False
-        self._left_over: set[str] = set()
-        self._starts: Counter[str] = Counter()
-        self._in_vain = ""
+        self._silences, self._extended = 0, False
+        self._patience = Patience(self._pause, self._target.health.interval_s)
         self._observer.begin()
         log = self._log.bind(deployment=deployment.id, epoch=goal.epoch)
         diary = Diary(self._journal, deployment, self._reading, log)
         waited_for = ""
         while True:
             try:
-                seen = without(self._observer.look(goal), self._left_over)
+                seen = replace(self._observer.look(goal), vain=self._patience.vain)
             except EngineUnavailable as error:
                 self._bear_silence(diary, error)
                 continue
             self._keep_lease(diary, goal, seen)
             self._meter.note(goal, seen)
             step = next_step(goal, seen)
-            if self._in_vain:
-                step = Failed(f"{goal.turned}; and {self._in_vain}", transient=True)
             if isinstance(step, Succeeded | RolledBack | Failed):
                 self._tenure.relax()
-                return goal, self._told(goal, step)
+                return goal, self._patience.told(step)
             if not diary.inside:
                 self._may_go_on()
             if isinstance(step, Wait):
@@ -138,8 +125,9 @@ class Driver:
                 self._pause(self._interval_s(diary))
                 continue
             waited_for = ""
-            if self._started_in_vain(seen, step):
-                goal = self._give_up(diary, goal, seen, step, "it does not stay up")
+            if self._patience.does_not_stay_up(seen, step):
+                why = f"it does not stay up: to {sentence(step, goal)} is in vain"
+                goal = self._give_up(diary, goal, seen, step, why)
             else:
                 goal = self._take(diary, goal, seen, step)
 
@@ -159,13 +147,6 @@ class Driver:
         if self._extended and not diary.inside:
             self._tenure.relax()
             self._extended = False
-
-    def _told(self, goal: Goal, outcome: Outcome) -> Outcome:
-        """With who could not be put back, so that the row says so."""
-        left = [each.name for each in goal.companions if each.id in self._left_over]
-        if not left or isinstance(outcome, Succeeded):
-            return outcome
-        return replace(outcome, cause=f"{outcome.cause}; left as they are: {', '.join(left)}")
 
     def _take(self, diary: Diary, goal: Goal, seen: Seen, step: Step) -> Goal:
         """Take one step, time it, and write it down, with its failure where it failed."""
@@ -191,9 +172,7 @@ class Driver:
             self._pause(self._target.health.interval_s)
             goal = self._after_silence(diary, goal, seen, step, unavailable)
         if error is None:
-            self._refusals = 0
-            if isinstance(step, Start | Restart) and step.id not in seen.interrupted:
-                self._starts[step.id] += 1
+            self._patience.passed(seen, step)
         took_s = round(self._clock.now_s() - began_s, 3)
         said = sentence(step, goal)
         if error is None:
@@ -215,51 +194,28 @@ class Driver:
         cause = f"the engine did not answer when asked to {sentence(step, goal)}: {error}"
         return diary.note(turned_back(goal, seen, cause))
 
-    def _started_in_vain(self, seen: Seen, step: Step) -> bool:
-        """Whether it was started so often that once more would do no good. Each time it is waited
-        for a little longer."""
-        if not isinstance(step, Start | Restart) or step.id in seen.interrupted:
-            return False
-        times = self._starts[step.id]
-        if 0 < times < LAST_PATIENCE:
-            self._pause(min(5.0, self._target.health.interval_s * times))
-        return times >= LAST_PATIENCE
-
-    def _give_up(self, diary: Diary, goal: Goal, seen: Seen, step: Step, why: str) -> Goal:
-        """What is tried in vain is left as it is; on the way forward it is a reason to turn back."""
-        vain = f"to {sentence(step, goal)} was in vain: {why}"
-        if goal.turned is None:
-            return diary.note(turned_back(goal, seen, vain))
-        if isinstance(step, Start | Restart) and step.of:
-            diary.log.warning("container.left_over", container=step.id, error=vain)
-            self._left_over.add(step.id)
-        else:
-            self._in_vain = vain
-        return goal
-
     def _after_refusal(
         self, diary: Diary, goal: Goal, seen: Seen, step: Step, error: RefitdError
     ) -> Goal:
+        """Something else may have moved meanwhile: looking again tells. On the way back there is no
+        other way."""
         if goal.turned is not None:
             self._park_if_stopping(error)
-        if goal.turned is not None or isinstance(error, NotFound) or isinstance(step, Remove):
-            # Something else has moved meanwhile: looking again tells. On the way back there is
-            # no other way, so it is tried until it goes through, while nothing serves.
-            self._refusals += 1
-            if (id_ := _dispensable(goal, seen, step)) and self._refusals >= PATIENCE:
-                # What cannot be removed is left over, and a companion that cannot be put back is
-                # left as it is; that is no reason to turn back or to stay.
-                diary.log.warning("container.left_over", container=id_, error=str(error))
-                self._left_over.add(id_)
-                self._refusals = 0
-                return goal
-            if goal.turned is not None and not diary.inside and self._refusals >= LAST_PATIENCE:
-                return self._give_up(diary, goal, seen, step, str(error))
-            self._pause(min(5.0, self._target.health.interval_s * self._refusals))
-            if goal.turned is not None or self._refusals < PATIENCE:
-                return goal
-        cause = f"the engine refused to {sentence(step, goal)}: {error}"
-        return diary.note(turned_back(goal, seen, cause))
+        may_pass = (
+            goal.turned is not None or isinstance(error, NotFound) or isinstance(step, Remove)
+        )
+        if may_pass and not self._patience.is_over(step):
+            return goal
+        why = f"the engine refused to {sentence(step, goal)}: {error}"
+        return self._give_up(diary, goal, seen, step, why)
+
+    def _give_up(self, diary: Diary, goal: Goal, seen: Seen, step: Step, why: str) -> Goal:
+        """It is done without, where it can be; else it is a reason to turn back."""
+        if goal.turned is None and not can_be_spared(goal, seen, step):
+            return diary.note(turned_back(goal, seen, why))
+        if self._patience.go_without(goal, seen, step):
+            diary.log.warning("container.left_over", step=step_name(step), error=why)
+        return goal
 
     def _park_if_stopping(self, error: RefitdError) -> None:
         """Nothing can be done here and now, critical or not: whoever starts next tries again."""
@@ -301,17 +257,3 @@ class Driver:
 
     def _pause(self, seconds: float) -> None:
         self._clock.sleep(seconds)
-
-
-def _dispensable(goal: Goal, seen: Seen, step: Step) -> str | None:
-    """The container whose removal, or putting back, the pursuit can end without."""
-    if isinstance(step, Remove):
-        return step.id
-    if goal.turned is None:
-        return None
-    if isinstance(step, Start | Stop | Restart | Rename | SetPolicy) and step.of:
-        return step.id
-    serves = seen.old is not None and seen.old.state in SERVES
-    if isinstance(step, Stop) and step.role == "successor" and serves:
-        return step.id
-    return None

@@ -78,7 +78,7 @@ def put_aside(found: tuple[Container, ...], old_id: str) -> tuple[tuple[str, str
         successor.id: transitional_name(name, "successor", deployment),
         old.id: previous_name(name, deployment),
     }
-    return ((bears.id, called.get(bears.id, other_name(name, deployment))),)
+    return ((bears.id, called.get(bears.id, other_name(name, bears.id))),)
 
 
 def rescue(engine: Engine, target: Target, instance: str, log: Log) -> None:

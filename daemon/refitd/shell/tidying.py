@@ -31,35 +31,39 @@ class Tidying:
     def retire(self, retiree: Retiree) -> None:
         """Its time is over: remove the old container. Volumes with a name stay.
 
-        One that bears the target's name again, runs under another one than it was given, or instead
-        of who replaced it, was put back, by us or by hand: it stays.
+        One that bears the target's name again, or runs under another one than it was given, was put
+        back, by us or by hand: it stays. One that runs while nothing else of the target does is not
+        removed until something does.
         """
         log = self._log.bind(deployment=retiree.deployment_id)
         try:
             container = self._engine.container(retiree.container_id)
-            kept = container is not None and self._was_put_back(container, retiree)
-            if container is not None and not kept:
+            if container is not None and not self._was_put_back(container, retiree):
+                if container.runs and self._is_all_that_serves(container, retiree):
+                    return
                 self._engine.remove(retiree.container_id)
         except EngineError as error:  # it can wait; the target cannot
             log.warning("container.unretired", name=retiree.name, error=str(error))
             return
         self._journal.drop_retiree(self._target.name, retiree.container_id, self._tenure.epoch)
-        said = "container.kept" if kept else "container.retired"
-        log.info(said, container=retiree.container_id, name=retiree.name)
+        log.info("container.retired", container=retiree.container_id, name=retiree.name)
         self.prune_images(retiree.deployment_id, previous=retiree.image_id)
 
     def _was_put_back(self, container: Container, retiree: Retiree) -> bool:
         renamed = container.runs and container.name != retiree.name
-        serves = container.runs and self._serves_instead(container, retiree)
-        return renamed or serves or container.name == self._target.container
+        return renamed or container.name == self._target.container
 
-    def _serves_instead(self, container: Container, retiree: Retiree) -> bool:
+    def _is_all_that_serves(self, container: Container, retiree: Retiree) -> bool:
+        """`docker stop api`, `docker start api-previous-41`: somebody went back by hand."""
         if container.labels.get(labels.DEPLOYMENT) == str(retiree.deployment_id):
-            return False  # made for that deployment and left over
-        found = self._engine.containers(self._target.name)
+            return False  # made for that deployment, and left over
+        name = self._target.container
         return not any(
-            each.labels.get(labels.REPLACES) == container.id and each.state in SERVES
-            for each in found
+            each.id != container.id
+            and each.state in SERVES
+            and (each.name == name or each.labels.get(labels.ROLE) == labels.SUCCESSOR)
+            and labels.stands_for(each.labels, name)
+            for each in self._engine.containers(self._target.name, [name])
         )
 
     def keep_down(self, retiree: Retiree) -> None:
