@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from refitd.core import policy
 from refitd.core.companions import started_before
 from refitd.core.container import Container
 from refitd.core.goal import (
@@ -21,7 +22,6 @@ from refitd.core.goal import (
     Remove,
     Rename,
     Restart,
-    SetPolicy,
     Start,
     Step,
     Stop,
@@ -63,7 +63,7 @@ def restart_each(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     for pair in seen.pairs:
         yield from run_again(goal, seen, pair)
         if pair.old is not None and pair.of.state != "stopped":
-            yield from set_policy(pair.old, pair.of.policy, pair.of.retries, pair.of.id)
+            yield from policy.give(pair.old, pair.of.policy, pair.of.retries, pair.of.id)
     for pair in seen.pairs:
         if pair.old is None or pair.of.state == "stopped":
             continue
@@ -90,7 +90,7 @@ def keep(seen: Seen) -> Iterator[Step | Outcome]:
     """Where there is nothing to go back to: those likenesses that run get their policies."""
     for pair in seen.pairs:
         if pair.new is not None and pair.new.state in SERVES:
-            yield from set_policy(pair.new, pair.of.policy, pair.of.retries, pair.of.id)
+            yield from policy.give(pair.new, pair.of.policy, pair.of.retries, pair.of.id)
 
 
 def put_back(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
@@ -99,7 +99,7 @@ def put_back(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
         if pair.old is None:
             continue
         yield from run_again(goal, seen, pair)
-        yield from set_policy(pair.old, pair.of.policy, pair.of.retries, pair.of.id)
+        yield from policy.give(pair.old, pair.of.policy, pair.of.retries, pair.of.id)
         if pair.old.name != pair.of.name:
             yield Rename(pair.old.id, pair.of.name, pair.of.id)
         yield from _pause(pair, pair.old)
@@ -133,7 +133,7 @@ def run_again(goal: Goal, seen: Seen, pair: Pair) -> Iterator[Step | Outcome]:
 def _stop_old(pair: Pair) -> Iterator[Step | Outcome]:
     if pair.old is None or pair.old.state not in SERVES:
         return
-    yield from survive_a_stop(pair.old, pair.of.id)
+    yield from policy.survive_a_stop(pair.old, pair.of.id)
     yield Stop(pair.old.id, "old_companion", pair.of.id)
 
 
@@ -162,35 +162,10 @@ def _run_new(seen: Seen, pair: Pair, new: Container) -> Iterator[Step | Outcome]
     yield from _pause(pair, new)
 
 
-def set_policy(
-    container: Container, policy: str, retries: int, of: str = ""
-) -> Iterator[Step | Outcome]:
-    """Give it this restart policy, where it has another."""
-    if (container.restart_policy, container.restart_retries) != (policy, retries):
-        yield SetPolicy(container.id, policy, retries, of)
-
-
-def survive_a_stop(container: Container, of: str = "") -> Iterator[Step | Outcome]:
-    """After a reboot it is to come up, though it was stopped: see `core.rollout`."""
-    policy, retries = while_stopped(container.restart_policy, container.restart_retries)
-    yield from set_policy(container, policy, retries, of)
-
-
-def while_stopped(policy: str, retries: int) -> tuple[str, int]:
-    """The policies that an engine does not honour for what was stopped become `always`."""
-    return ("always", 0) if policy in ("unless-stopped", "on-failure") else (policy, retries)
-
-
-def let_policy_go(container: Container | None, of: str = "") -> Iterator[Step | Outcome]:
-    """The engine is not to start it any more."""
-    if container is not None and container.restart_policy != "no":
-        yield SetPolicy(container.id, "no", 0, of)
-
-
 def _pass_policy_on(pair: Pair, new: Container) -> Iterator[Step | Outcome]:
     """From the old one to the new one, so that at any moment a reboot brings one of them up."""
-    yield from set_policy(new, pair.of.policy, pair.of.retries, pair.of.id)
-    yield from let_policy_go(pair.old, pair.of.id)
+    yield from policy.give(new, pair.of.policy, pair.of.retries, pair.of.id)
+    yield from policy.let_go(pair.old, pair.of.id)
 
 
 def _pause(pair: Pair, container: Container) -> Iterator[Step | Outcome]:

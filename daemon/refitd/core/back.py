@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from refitd.core import along
+from refitd.core import along, policy
 from refitd.core.container import Container
 from refitd.core.goal import (
     Failed,
@@ -77,10 +77,10 @@ def _leave_restarted(
 
 def _serve_again(goal: Goal, seen: Seen, old: Container) -> Iterator[Step | Outcome]:
     if _is_served_by_another(seen) and old.state not in SERVES:
-        yield from along.let_policy_go(old)  # it is not to fight with that one for the ports
+        yield from policy.let_go(old)  # it is not to fight with that one for the ports
         return
     yield from _start_old_again(goal, seen, old)
-    yield from along.set_policy(old, goal.old_policy, goal.old_retries)
+    yield from policy.give(old, goal.old_policy, goal.old_retries)
 
 
 def _start_old_again(goal: Goal, seen: Seen, old: Container) -> Iterator[Step | Outcome]:
@@ -89,7 +89,7 @@ def _start_old_again(goal: Goal, seen: Seen, old: Container) -> Iterator[Step | 
         yield from put_aside(goal, old, successor, seen.stranger)
         yield from _bear_a_reboot(goal, old)
         if goal.way == "swap" and successor and successor.state in SERVES:
-            yield from along.let_policy_go(successor)  # else a reboot might bring it up instead
+            yield from policy.let_go(successor)  # else a reboot might bring it up instead
             yield Stop(successor.id, "successor")  # it holds the ports
         yield Start(old.id, "old")
     if goal.old_state == "paused" and old.runs:
@@ -98,8 +98,8 @@ def _start_old_again(goal: Goal, seen: Seen, old: Container) -> Iterator[Step | 
 
 def _bear_a_reboot(goal: Goal, old: Container) -> Iterator[Step | Outcome]:
     """Before what runs is stopped in favour of the old one, that one must come up by itself."""
-    policy, retries = along.while_stopped(goal.old_policy, goal.old_retries)
-    yield from along.set_policy(old, policy, retries)
+    wanted, retries = policy.while_stopped(goal.old_policy, goal.old_retries)
+    yield from policy.give(old, wanted, retries)
 
 
 def _have_handed_over(goal: Goal, seen: Seen, old: Container) -> Iterator[Step | Outcome]:
@@ -148,7 +148,7 @@ def clear_up(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     kept = successor.state in SERVES or successor.name == goal.name
     if another_serves or not kept:
         yield from _remove_successor(goal, seen)
-    yield from along.set_policy(successor, goal.old_policy, goal.old_retries)
+    yield from policy.give(successor, goal.old_policy, goal.old_retries)
     yield from along.keep(seen)
     if successor.name != goal.name and seen.stranger is None:
         yield Rename(successor.id, goal.name)

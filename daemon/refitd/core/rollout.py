@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from refitd.core import along, back
+from refitd.core import along, back, policy
 from refitd.core.container import Container
 from refitd.core.goal import (
     Connect,
@@ -254,7 +254,7 @@ def _drain(goal: Goal, old: Container | None) -> Iterator[Step | Outcome]:
 def _stop_old(goal: Goal, old: Container | None) -> Iterator[Step | Outcome]:
     if old is None or old.state not in SERVES:
         return
-    yield from along.survive_a_stop(old)
+    yield from policy.survive_a_stop(old)
     yield from back.put_aside(goal, old)
     yield Stop(old.id, "old")
 
@@ -302,8 +302,8 @@ def _take_over(goal: Goal, seen: Seen) -> Iterator[Step | Outcome]:
     """
     old, successor = seen.old, seen.successor
     assert successor is not None
-    yield from along.set_policy(successor, goal.old_policy, goal.old_retries)
-    yield from along.let_policy_go(old)
+    yield from policy.give(successor, goal.old_policy, goal.old_retries)
+    yield from policy.let_go(old)
     if old is not None and old.state in SERVES:
         yield from back.put_aside(goal, old)
         yield Stop(old.id, "old")

@@ -214,7 +214,7 @@ class Driver:
         if goal.turned is None and not can_be_spared(goal, seen, step):
             return diary.note(turned_back(goal, seen, why))
         if self._patience.go_without(goal, seen, step):
-            diary.log.warning("container.left_over", step=step_name(step), error=why)
+            diary.log.warning("step.left_undone", step=step_name(step), error=why)
         return goal
 
     def _park_if_stopping(self, error: RefitdError) -> None:
