@@ -147,8 +147,18 @@ def test_back_from_a_restart_and_down_with_the_engine() -> None:
     old = container("old", "api", state="exited", started_at="later")
     down = Seen(old, interrupted=frozenset({"old"}))
 
-    turned = goal_of(way="restart", turned="why", restarted=True)
+    turned = goal_of(way="restart", turned="why", restarted_at="before that")
     assert next_step(turned, down) == Start("old", "old")
+
+
+def test_back_from_a_restart_and_down() -> None:
+    """It has one more start, whyever it is down; the second time it is left as it is."""
+    down = Seen(container("old", "api", state="exited", started_at="later"))
+
+    turned = turned_back(goal_of(way="restart"), down, "why")
+    assert next_step(turned, down) == Start("old", "old")
+    again = container("old", "api", state="exited", started_at="later still")
+    assert next_step(turned, Seen(again)) == Failed("why")
 
 
 def test_restart_of_nobody() -> None:

@@ -163,6 +163,9 @@ class Week:
         Mishap(3, "before", "engine"),
     ]
 )
+@example(script=[Mishap(5, "after", "engine"), Mishap(0, "before", "refusal")])
+@example(script=[Mishap(5, "after", "engine"), *[Mishap(0, "before", "silence")] * 3])
+@example(script=[Mishap(0, "before", "engine"), Mishap(0, "before", "refusal")])
 def test_forward(scene: Callable[[str], House], policy: str, script: Sequence[Mishap]) -> None:
     """It ends in what the table says, served by one, with nothing left over."""
     week = Week(scene(policy), script)

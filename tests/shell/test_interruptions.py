@@ -8,7 +8,7 @@ import pytest
 
 from refitd.core.container import Container
 from refitd.core.deployment import Deployment, NewDeployment
-from refitd.errors import DatabaseUnavailable, EngineUnavailable
+from refitd.errors import Conflict, DatabaseUnavailable, EngineUnavailable
 from refitd.shell.interruptions import PATIENCE, Interruptions
 from tests.shell.house import BILLING, CRM, MAIL, House
 
@@ -161,3 +161,19 @@ def test_born_of_the_old_hand_over() -> None:
 
     house.check_in_step()
     assert house.ends == [("restart", "succeeded")]
+
+
+def test_born_of_the_old_hand_over_and_refused() -> None:
+    """That its replacement was refused is no reason to take it for one that was stopped by hand."""
+    house = House(policy="unless-stopped", Env=["REPLACING_CONTAINER=api"])
+    house.engine.hands_over = True
+    house.settle()
+    _look_in_vain(house)
+    house.engine.die()
+    house.engine.fail("info", error=Conflict("device or resource busy"))
+    house.settle()
+    assert house.ends == [("restart", "failed")]
+    house.settle()
+
+    house.check_in_step()
+    assert house.ends[1:] == [("restart", "succeeded")]

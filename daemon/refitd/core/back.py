@@ -38,7 +38,7 @@ def back(goal: Goal, seen: Seen, cause: str) -> Iterator[Step | Outcome]:
         gone = "and the old container is gone, there is nothing to go back to"
         yield Failed(f"{cause}; {gone}{_left(seen)}", transient=True)
     assert old is not None
-    if goal.restarted:
+    if goal.restarted_at:
         yield from _leave_restarted(goal, seen, old, cause)
     yield from _serve_again(goal, seen, old)
     if seen.canary:
@@ -64,8 +64,9 @@ def _leave_restarted(
     goal: Goal, seen: Seen, old: Container, cause: str
 ) -> Iterator[Step | Outcome]:
     """A restart has no way back, the image being the same; but who was stopped for it, or cut off
-    by it, runs again."""
-    if goal.old_state != "stopped" and seen.is_interrupted(old):
+    by it, runs again. It has one more start, for it may not be its own doing that it is down."""
+    is_down, untried = old.state not in SERVES, old.started_at == goal.restarted_at
+    if goal.old_state != "stopped" and is_down and (untried or seen.is_interrupted(old)):
         yield Start(old.id, "old")
     if seen.canary:
         yield Remove(seen.canary.id, "canary")

@@ -62,8 +62,9 @@ class Goal:
     canary_proven: bool = False
     drained: bool = False
     turned: str | None = None
-    #: It was restarted in place, and is not proven: from there is no way back.
-    restarted: bool = field(default=False, kw_only=True)
+    #: It was restarted in place, and not proven: from there is no way back. When the life began in
+    #: which it was given up.
+    restarted_at: str = field(default="", kw_only=True)
     #: How often something was created in part only, and removed to be created once more.
     made_anew: int = field(default=0, kw_only=True)
     #: What each of `late` is connected with: read off the old one, which may be gone by then.

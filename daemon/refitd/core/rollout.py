@@ -98,7 +98,7 @@ def turned_back(goal: Goal, seen: Seen, cause: str) -> Goal:
     """The goal with that noted: from here on its way leads back."""
     old = seen.old
     restarted = goal.way == "restart" and old is not None and _was_restarted(goal, old)
-    return replace(goal, turned=cause, restarted=restarted)
+    return replace(goal, turned=cause, restarted_at=old.started_at if restarted and old else "")
 
 
 def _was_restarted(goal: Goal, old: Container) -> bool:

@@ -205,8 +205,16 @@ class Reconciler:
         deployment_id = self._deployer.deploy(
             decision, self.want(snapshot), snapshot, as_it_ran, wake, cancelled
         )
+        if self._is_as_it_was(container, snapshot):  # the engine refused: a later look tries again
+            return Looked(decision, deployment_id)
         self._interruptions.started(container.id)
         return Looked(decision, deployment_id, again=True)
+
+    def _is_as_it_was(self, container: Container, snapshot: Snapshot) -> bool:
+        found = self.find(snapshot)
+        if found is None:
+            return False
+        return (found.id, found.started_at) == (container.id, container.started_at)
 
     def _interrupted(self, container: Container | None) -> bool:
         return container is not None and container.id in self._interruptions.among([container])
