@@ -31,26 +31,17 @@ from refitd.errors import EngineError
 from refitd.ports import Desk, Log, Timer
 from refitd.settings import Settings
 from refitd.shell import foresight, one_look
-from refitd.shell.assembly import Assembly
 from refitd.shell.audit import Audit, Epoch
 from refitd.shell.cloner import Cloner
-from refitd.shell.conclude import Conclusion
-from refitd.shell.deploy import Deployer
 from refitd.shell.doctor import Doctor
-from refitd.shell.drive import Driver
-from refitd.shell.held import HeldEngine
-from refitd.shell.interruptions import Interruptions
 from refitd.shell.keeper import Keeper
 from refitd.shell.lifecycle import Lifecycle, heeding_signals
 from refitd.shell.listen import Listener, ListenerState
-from refitd.shell.observe import Observer
-from refitd.shell.outage import OutageMeter
 from refitd.shell.pulse import Pulse
-from refitd.shell.reading import Reading
 from refitd.shell.reconcile import Reconciler
 from refitd.shell.rescue import rescue
 from refitd.shell.tenure import Tenure
-from refitd.shell.tidying import Tidying
+from refitd.shell.wiring import Outside, reconciler
 from refitd.shell.worker import Worker
 
 
@@ -77,74 +68,29 @@ class _House:
     def reconciler(
         self, target: Target, journal: PgJournal, tenure: Tenure, log: Log
     ) -> Reconciler:
-        git, prober = DulwichGit(), NetworkProber()
-        interruptions = Interruptions()
-        engine = HeldEngine(interruptions.noted_of(self.engine), tenure)
-        cloner = Cloner(engine, target, self.instance)
-        port = target.health.http.port if target.health.http else target.health.tcp_port
-        meter = OutageMeter(prober, self.clock, port)
-        timing, metrics = self.settings.timing, self.metrics
-        tidying = Tidying(engine, journal, tenure, log, target)
-        conclusion = Conclusion(
-            engine=engine,
-            journal=journal,
-            tenure=tenure,
-            metrics=metrics,
-            log=log,
+        outside = Outside(
+            instance=self.instance,
             target=target,
-            timing=timing,
-            tidying=tidying,
-        )
-        reading = Reading(journal, target.name)
-        driver = Driver(
-            engine=engine,
+            timing=self.settings.timing,
+            engine=self.engine,
+            git=DulwichGit(),
+            prober=NetworkProber(),
             journal=journal,
-            cloner=cloner,
-            observer=Observer(engine, cloner, prober, self.clock, target, interruptions),
-            meter=meter,
             tenure=tenure,
             clock=self.clock,
+            metrics=self.metrics,
             log=log,
-            target=target,
             stopping=self.stopping.is_set,
-            reading=reading,
-        )
-        deployer = Deployer(
-            target=target,
-            engine=engine,
-            journal=journal,
-            tenure=tenure,
-            assembly=Assembly(engine, git, journal, self.clock, log, target),
-            driver=driver,
-            meter=meter,
-            conclusion=conclusion,
-            reading=reading,
-            log=log,
-            interruptions=interruptions,
             own_container=own_container_id(),
-            cancel_limit=timing.cancel_limit,
-            stopping=self.stopping.is_set,
         )
-        return Reconciler(
-            target=target,
-            engine=engine,
-            git=git,
-            journal=journal,
-            tenure=tenure,
-            deployer=deployer,
-            conclusion=conclusion,
-            tidying=tidying,
-            metrics=metrics,
-            log=log,
-            interruptions=interruptions,
-        )
+        return reconciler(outside)
 
     def worker(self, target: Target, tenure: Tenure, timer: Timer) -> Worker:
         journal = PgJournal(self.connection(f"worker {target.name}"), self.instance)
         log = _audit(target, tenure)
-        reconciler = self.reconciler(target, journal, tenure, log)
+        looks = self.reconciler(target, journal, tenure, log)
         timing = self.settings.timing
-        return Worker(reconciler, journal, timer, self.clock, log, timing, self.stopping)
+        return Worker(looks, journal, timer, self.clock, log, timing, self.stopping)
 
 
 class _Daemon:

@@ -13,21 +13,10 @@ from refitd.core.deployment import Deployment, Wake
 from refitd.core.module import Row, desired_from
 from refitd.core.plan import Wanted
 from refitd.core.target import Health, Source, Target, Timing
-from refitd.ports import Clock, Engine, Git, Journal, Log, Metrics, Prober
-from refitd.shell.assembly import Assembly
 from refitd.shell.audit import Audit, Epoch
-from refitd.shell.cloner import Cloner
-from refitd.shell.conclude import Conclusion
-from refitd.shell.deploy import Deployer
-from refitd.shell.drive import Driver
-from refitd.shell.held import HeldEngine
-from refitd.shell.interruptions import Interruptions
-from refitd.shell.observe import Observer
-from refitd.shell.outage import OutageMeter
-from refitd.shell.reading import Reading
 from refitd.shell.reconcile import Looked, Reconciler
 from refitd.shell.tenure import Tenure
-from refitd.shell.tidying import Tidying
+from refitd.shell.wiring import Outside, reconciler
 from tests.contracts.memory_journal import MemoryDatabase, MemoryJournal
 from tests.contracts.model_engine import Behaviour, ModelEngine
 from tests.shell.fakes import FakeClock, FakeGit, FakeLog, FakeMetrics, FakeProber, MortalEngine
@@ -48,82 +37,6 @@ CRM, BILLING, MAIL = (Row(id_, None, enabled=True) for id_ in ("crm", "billing",
 def off(row: Row) -> Row:
     """The same, switched off."""
     return replace(row, enabled=False)
-
-
-def furnish(  # noqa: PLR0913 - the wiring, by keyword
-    instance: str,
-    *,
-    engine: Engine,
-    journal: Journal,
-    tenure: Tenure,
-    git: Git,
-    prober: Prober,
-    clock: Clock,
-    log: Log,
-    metrics: Metrics,
-    target: Target,
-    timing: Timing,
-    stopping: threading.Event,
-) -> Reconciler:
-    """All that looks and acts for one target."""
-    interruptions = Interruptions()
-    engine, log = HeldEngine(interruptions.noted_of(engine), tenure), Audit(log, Epoch(tenure))
-    cloner = Cloner(engine, target, instance)
-    meter = OutageMeter(prober, clock)
-    tidying = Tidying(engine, journal, tenure, log, target)
-    conclusion = Conclusion(
-        engine=engine,
-        journal=journal,
-        tenure=tenure,
-        metrics=metrics,
-        log=log,
-        target=target,
-        timing=timing,
-        tidying=tidying,
-    )
-    reading = Reading(journal, target.name)
-    driver = Driver(
-        engine=engine,
-        journal=journal,
-        cloner=cloner,
-        observer=Observer(engine, cloner, prober, clock, target, interruptions),
-        meter=meter,
-        tenure=tenure,
-        clock=clock,
-        log=log,
-        target=target,
-        stopping=stopping.is_set,
-        reading=reading,
-    )
-    deployer = Deployer(
-        target=target,
-        engine=engine,
-        journal=journal,
-        tenure=tenure,
-        assembly=Assembly(engine, git, journal, clock, log, target),
-        driver=driver,
-        meter=meter,
-        conclusion=conclusion,
-        reading=reading,
-        log=log,
-        interruptions=interruptions,
-        own_container=None,
-        cancel_limit=timing.cancel_limit,
-        stopping=stopping.is_set,
-    )
-    return Reconciler(
-        target=target,
-        engine=engine,
-        git=git,
-        journal=journal,
-        tenure=tenure,
-        deployer=deployer,
-        conclusion=conclusion,
-        tidying=tidying,
-        metrics=metrics,
-        log=log,
-        interruptions=interruptions,
-    )
 
 
 class House:
@@ -175,20 +88,21 @@ class House:
                 self.tenure.ask("model-engine")
 
     def _reconciler(self, instance: str) -> Reconciler:
-        return furnish(
-            instance,
-            engine=self.engine,
-            journal=self.journal,
-            tenure=self.tenure,
-            git=self.git,
-            prober=self.prober,
-            clock=self.clock,
-            log=self.log.bind(target=NAME),
-            metrics=self.metrics,
+        outside = Outside(
+            instance=instance,
             target=self.target,
             timing=self.timing,
-            stopping=self.stopping,
+            engine=self.engine,
+            git=self.git,
+            prober=self.prober,
+            journal=self.journal,
+            tenure=self.tenure,
+            clock=self.clock,
+            metrics=self.metrics,
+            log=Audit(self.log.bind(target=NAME), Epoch(self.tenure)),
+            stopping=self.stopping.is_set,
         )
+        return reconciler(outside)
 
     # -- doing -------------------------------------------------------------------------------------
 

@@ -20,18 +20,20 @@ from refitd.core.module import Row
 from refitd.core.target import Health, Target, Timing
 from refitd.errors import DatabaseUnavailable, EngineError
 from refitd.ports import Engine, Journal, Leases
+from refitd.shell.audit import Audit, Epoch
 from refitd.shell.keeper import Keeper
 from refitd.shell.lifecycle import Lifecycle
 from refitd.shell.listen import Listener, ListenerState
 from refitd.shell.pulse import Pulse
 from refitd.shell.rescue import rescue
 from refitd.shell.tenure import Tenure
+from refitd.shell.wiring import Outside, reconciler
 from refitd.shell.worker import Worker
 from tests.contracts.memory_journal import MemoryDatabase, MemoryJournal
 from tests.contracts.model_container import Behaviour
 from tests.contracts.model_engine import ModelEngine
 from tests.shell.fakes import FakeGit, FakeLog, FakeMetrics, FakeProber, FakeSupervisor
-from tests.shell.house import BILLING, CRM, NAME, PORTS, TARGET, furnish
+from tests.shell.house import BILLING, CRM, NAME, PORTS, TARGET
 from tests.simulation.baton import Baton, BatonEvent, BatonLock
 
 TIMING = Timing()
@@ -399,22 +401,22 @@ class Daemon:
 
     def _worker(self, engine: Engine) -> Worker:
         journal, log = self._journal("worker"), self.log.bind(target=NAME)
-        reconciler = furnish(
-            self.name,
-            engine=engine,
-            journal=journal,
-            tenure=self.tenure,
-            git=FakeGit(),
-            prober=FakeProber(),
-            clock=self,
-            log=log,
-            metrics=FakeMetrics(),
+        outside = Outside(
+            instance=self.name,
             target=self.district.target,
             timing=TIMING,
-            stopping=self.stopping,
+            engine=engine,
+            git=FakeGit(),
+            prober=FakeProber(),
+            journal=journal,
+            tenure=self.tenure,
+            clock=self,
+            metrics=FakeMetrics(),
+            log=Audit(log, Epoch(self.tenure)),
+            stopping=self.stopping.is_set,
         )
         self.timer = Timer(self)
-        worker = Worker(reconciler, journal, self.timer, self, log, TIMING, self.stopping)
+        worker = Worker(reconciler(outside), journal, self.timer, self, log, TIMING, self.stopping)
         worker._wakened = BatonEvent(self.baton)
         return worker
 
