@@ -34,8 +34,10 @@ from refitd.shell.listen import Listener
 from refitd.shell.tenure import Tenure
 from tests.contracts.memory_journal import MemoryJournal
 from tests.shell.house import NAME, check_in_step
-from tests.simulation import district as district_module
-from tests.simulation.district import TIMING, District, Way, rows
+from tests.simulation import member
+from tests.simulation.district import District, rows
+from tests.simulation.member import TIMING
+from tests.simulation.wires import Way
 
 NAMES = ("one", "two", "three")
 #: A read on a wire that fell silent, and the try after it.
@@ -222,7 +224,7 @@ def _no_look_after_reconnect(patch: pytest.MonkeyPatch) -> None:
 
 def _no_longest_wait(patch: pytest.MonkeyPatch) -> None:
     """The debouncer: each write puts the rebuild off, for ever."""
-    patch.setattr(district_module, "TIMING", replace(TIMING, longest_wait_s=1e9))
+    patch.setattr(member, "TIMING", replace(TIMING, longest_wait_s=1e9))
 
 
 def _cursor(patch: pytest.MonkeyPatch) -> None:
