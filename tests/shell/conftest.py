@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.shell.house import House
+from tests.shell.shift import Shift
 
 
 @pytest.fixture
@@ -13,3 +14,12 @@ def house() -> House:
     house = House()
     house.settle()
     return house
+
+
+@pytest.fixture
+def shift() -> Shift:
+    """One that has made its first contact."""
+    shift = Shift()
+    shift.worker.poke("start")
+    shift.work()
+    return shift
