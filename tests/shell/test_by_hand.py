@@ -14,7 +14,7 @@ from refitd.errors import DatabaseUnavailable, EngineRefused, EngineUnavailable
 from refitd.shell.rescue import rescue
 from tests.contracts.model_engine import Behaviour, Build
 from tests.shell.fakes import Killed, Moment
-from tests.shell.house import BILLING, CRM, MAIL, PORTS, TARGET, House
+from tests.shell.house import BILLING, CRM, MAIL, PORTS, TARGET, House, off
 from tests.shell.test_crash import bare_hand_over
 
 BARE = replace(TARGET, canary=False)
@@ -376,3 +376,25 @@ def test_two_that_may_be_the_backend() -> None:
         house.settle()
         house.clock.sleep(30.0)
     house.check_in_step()
+
+
+@pytest.mark.parametrize("host", [PORTS, {"NetworkMode": "web"}], ids=["ports", "names"])
+def test_replaced_by_somebody_after_a_restart_in_place(host: dict[str, Any]) -> None:
+    """Theirs is left alone, and the old one, which they stopped, stays down beside it."""
+    house = House(host=host)
+    house.settle()
+    house.write(BILLING, off(CRM))
+
+    def replaced() -> None:
+        house.engine.rename("api", "api-old")
+        house.engine.stop("api-old")
+        house.engine.run("api", "api:latest", HostConfig=host | ALWAYS)
+
+    when(house, ("restart", "api"), replaced)
+    house.settle()
+
+    assert house.ends == [("restart", "failed")]
+    assert house.serving().runs
+    left = house.engine.container("api-old")
+    assert left
+    assert not left.runs

@@ -10,7 +10,7 @@ from refitd.core.container import Container
 from refitd.core.deployment import Deployment, NewDeployment
 from refitd.errors import Conflict, DatabaseUnavailable, EngineUnavailable
 from refitd.shell.interruptions import PATIENCE, Interruptions
-from tests.shell.house import BILLING, CRM, MAIL, House
+from tests.shell.house import BILLING, CRM, MAIL, NAME, House
 
 RUNS = Container("a", "api", "image-1", "running")
 DOWN = replace(RUNS, state="exited")
@@ -172,8 +172,28 @@ def test_born_of_the_old_hand_over_and_refused() -> None:
     house.engine.die()
     house.engine.fail("info", error=Conflict("device or resource busy"))
     house.settle()
-    assert house.ends == [("restart", "failed")]
+    for _ in range(3):
+        house.settle()
+    assert house.ends == [("restart", "failed")]  # and not in a loop
+    house.database.ask(NAME, "retry")
     house.settle()
 
     house.check_in_step()
     assert house.ends[1:] == [("restart", "succeeded")]
+
+
+def test_born_of_the_old_hand_over_and_asked() -> None:
+    """What somebody asks for meanwhile is served, and brings it up as well."""
+    house = House(policy="unless-stopped", Env=["REPLACING_CONTAINER=api"])
+    house.engine.hands_over = True
+    house.settle()
+    _look_in_vain(house)
+    house.engine.die()
+    house.engine.fail("info", error=Conflict("device or resource busy"))
+    house.settle()
+    house.write(BILLING, CRM, MAIL)
+    house.database.ask(NAME, "rebuild")
+    house.settle()
+
+    house.check_in_step()
+    assert house.ends[1:] == [("rebuild", "succeeded")]

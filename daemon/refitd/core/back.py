@@ -65,8 +65,9 @@ def _leave_restarted(
 ) -> Iterator[Step | Outcome]:
     """A restart has no way back, the image being the same; but who was stopped for it, or cut off
     by it, runs again. It has one more start, for it may not be its own doing that it is down."""
-    is_down, untried = old.state not in SERVES, old.started_at == goal.restarted_at
-    if goal.old_state != "stopped" and is_down and (untried or seen.is_interrupted(old)):
+    excused = old.started_at == goal.restarted_at or seen.is_interrupted(old)
+    is_down = goal.old_state != "stopped" and old.state not in SERVES
+    if is_down and excused and not _is_served_by_another(seen):
         yield Start(old.id, "old")
     if seen.canary:
         yield Remove(seen.canary.id, "canary")

@@ -96,6 +96,21 @@ def decide(
     return _act(want, snapshot, record, container)
 
 
+def bring_up(decision: Decision, want: Wanted, snapshot: Snapshot, why: str) -> Decision:
+    """The same for one that is down, is to run, and cannot simply be started: it is replaced,
+    though nothing else is due. What failed is not tried in a loop there either."""
+    asked = _asked(snapshot.requests, "rebuild", "restart", "retry")
+    if isinstance(decision, Rebuild | Restart) and decision.request_ids:
+        return decision
+    built = snapshot.record.build_key if snapshot.record else ""
+    barred = None if asked else _barred(want, built, snapshot, proofs_only=True)
+    if barred is None:
+        return Restart(why, asked)
+    if isinstance(decision, Rebuild):
+        return decision
+    return _not_again(barred)
+
+
 def unwatched(target: str) -> str:
     return f"no table is watched for target {target!r}"
 
@@ -138,8 +153,12 @@ def _act(  # noqa: PLR0911 - one answer a case, in order of weight
         )
     barred = build_barred or (run_barred if toggled else None)
     if barred:
-        return Nothing(f"not tried again: {barred.cause}", barred.cause)
+        return _not_again(barred)
     return Nothing("in step")
+
+
+def _not_again(barred: Quarantine) -> Nothing:
+    return Nothing(f"not tried again: {barred.cause}", barred.cause)
 
 
 def _adopt(target: Target, want: Wanted, snapshot: Snapshot, container: Container) -> Adopt:

@@ -87,8 +87,9 @@ def nothing_serves(goal: Goal, seen: Seen) -> bool:
     if goal.old_state == "stopped":
         return False
     if goal.way == "restart":
-        restarted = seen.old is None or _was_restarted(goal, seen.old)
-        return restarted and not (seen.old and seen.verdict(seen.old).is_ == "proven")
+        old = seen.old
+        gone = old is None or old.state not in SERVES or _was_restarted(goal, old)
+        return gone and not (old and seen.verdict(old).is_ == "proven")
     if seen.old is not None and seen.old.state in SERVES:
         return False
     return not (seen.successor and seen.verdict(seen.successor).is_ == "proven")

@@ -24,6 +24,7 @@ from refitd.core.goal import (
     Goal,
     Outcome,
     Remove,
+    Restart,
     RolledBack,
     Start,
     Step,
@@ -55,7 +56,7 @@ from refitd.shell.diary import Diary
 from refitd.shell.hands import Hands
 from refitd.shell.observe import Observer
 from refitd.shell.outage import OutageMeter
-from refitd.shell.patience import PATIENCE, Patience
+from refitd.shell.patience import Patience
 from refitd.shell.reading import Reading
 from refitd.shell.tenure import Tenure
 
@@ -89,7 +90,7 @@ class Driver:
         self._journal, self._observer, self._meter, self._tenure = journal, observer, meter, tenure
         self._clock, self._log, self._target = clock, log, target
         self._stopping, self._reading = stopping, reading
-        self._silences, self._extended = 0, False
+        self._extended = False
 
     def pursue(self, deployment: Deployment, goal: Goal) -> tuple[Goal, Outcome]:
         """Go on until it has ended; answers the goal with its notes, and how it ended.
@@ -97,7 +98,7 @@ class Driver:
         Raises `Parked`, `LeaseLost`, `DatabaseError`: then it has not ended, and the row and the
         engine hold all that is needed to go on.
         """
-        self._silences, self._extended = 0, False
+        self._extended = False
         self._patience = Patience(self._pause, self._target.health.interval_s)
         self._observer.begin()
         log = self._log.bind(deployment=deployment.id, epoch=goal.epoch)
@@ -185,14 +186,14 @@ class Driver:
     def _after_silence(
         self, diary: Diary, goal: Goal, seen: Seen, step: Step, error: RefitdError
     ) -> Goal:
-        """A start that gets no answer again and again, while nobody serves, is given up."""
+        """It may have happened: looking again tells. What gets no answer again and again, while all
+        else does, is given up; a start sooner than the rest, while nobody serves."""
         self._park_if_stopping(error)
-        forward = goal.turned is None and isinstance(step, Start)
-        self._silences = self._silences + 1 if forward and diary.inside else 0
-        if self._silences < PATIENCE:
+        urgent = diary.inside and goal.turned is None and isinstance(step, Start | Restart)
+        if not self._patience.is_over_in_silence(step, urgent=urgent):
             return goal
-        cause = f"the engine did not answer when asked to {sentence(step, goal)}: {error}"
-        return diary.note(turned_back(goal, seen, cause))
+        why = f"the engine did not answer when asked to {sentence(step, goal)}: {error}"
+        return self._give_up(diary, goal, seen, step, why)
 
     def _after_refusal(
         self, diary: Diary, goal: Goal, seen: Seen, step: Step, error: RefitdError

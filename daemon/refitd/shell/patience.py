@@ -15,8 +15,11 @@ from refitd.core.seen import Seen
 from refitd.core.spare import Key, can_be_spared, key_of
 from refitd.core.wording import sentence, step_name
 
-#: A refusal or a silence that may pass is borne so many times in a row.
+#: A refusal that may pass is borne so many times in a row; so is the silence of the engine where
+#: each moment is one of outage.
 PATIENCE = 3
+#: Its silence elsewhere: it may have much to do.
+SILENCES = 10
 #: So often a companion is started that does not stay up.
 STARTS = 5
 _LONGEST_PAUSE_S = 5.0
@@ -28,6 +31,7 @@ class Patience:
     def __init__(self, pause: Callable[[float], None], interval_s: float) -> None:
         self._pause, self._interval_s = pause, interval_s
         self._refused: Counter[str] = Counter()
+        self._unanswered: Counter[str] = Counter()
         self._started: Counter[str] = Counter()
         self._undone: dict[Key, str] = {}
 
@@ -39,6 +43,7 @@ class Patience:
     def passed(self, seen: Seen, step: Step) -> None:
         """The step went through."""
         self._refused.pop(_kind(step), None)
+        self._unanswered.pop(_kind(step), None)
         if isinstance(step, Start | Restart) and step.id not in seen.interrupted:
             self._started[step.id] += 1
 
@@ -51,6 +56,11 @@ class Patience:
         self._wait(times)
         return False
 
+    def is_over_in_silence(self, step: Step, *, urgent: bool) -> bool:
+        """It got no answer: whether it was so too often."""
+        self._unanswered[_kind(step)] += 1
+        return self._unanswered[_kind(step)] >= (PATIENCE if urgent else SILENCES)
+
     def go_without(self, goal: Goal, seen: Seen, step: Step) -> bool:
         """From here on, where the pursuit can end so; else it waits, to try once more."""
         if not can_be_spared(goal, seen, step):
@@ -58,6 +68,7 @@ class Patience:
             return False
         self._undone[key_of(step)] = "" if isinstance(step, Remove) else sentence(step, goal)
         self._refused.pop(_kind(step), None)
+        self._unanswered.pop(_kind(step), None)
         return True
 
     def does_not_stay_up(self, seen: Seen, step: Step) -> bool:

@@ -27,8 +27,8 @@ from refitd.core.plan import (
     Decision,
     Nothing,
     Rebuild,
-    Restart,
     Wanted,
+    bring_up,
     decide,
     still_barred,
     wanted,
@@ -43,6 +43,8 @@ from refitd.shell.deploy import Deployer
 from refitd.shell.interruptions import Interruptions
 from refitd.shell.tenure import Tenure
 from refitd.shell.tidying import Tidying
+
+_WENT_DOWN = "it went down with the engine, which did not start it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,13 @@ class Reconciler:
             return Looked(went_on, snapshot.unfinished.id, again=True)
         snapshot = self._serve_switches(snapshot)
         container = self.find(snapshot)
-        if container is not None and self._went_down_with_the_engine(container, snapshot):
-            return self._start_again(container, snapshot, wake, cancelled)
-        rolled_back = self._put_back_fallen(snapshot, container, wake)
+        down = container is not None and self._went_down_with_the_engine(container, snapshot)
+        if container is not None and down:
+            if not born_of_hand_over(container) or snapshot.record is None:
+                return self._start_again(container)
+            # Started under its name it would stop itself: it is replaced as if it still ran.
+            container = replace(container, state="running")
+        rolled_back = None if down else self._put_back_fallen(snapshot, container, wake)
         if rolled_back is not None:
             return Looked(Nothing("put back"), rolled_back, again=True)
         want = self.want(snapshot)
@@ -119,6 +125,9 @@ class Reconciler:
             self._log.info("target.adopted", reason=decision.reason)
             snapshot = replace(snapshot, record=decision.record)
             decision = decide(self.target, want, snapshot, container)
+        if down:
+            why = f"{_WENT_DOWN}, and which would stop itself"
+            decision = bring_up(decision, want, snapshot, why)
         return self._act(decision, want, snapshot, container, wake, ripe=ripe, cancelled=cancelled)
 
     def want(self, snapshot: Snapshot) -> Wanted:
@@ -185,36 +194,11 @@ class Reconciler:
         meant_to_run = container.restart_policy in ("always", "unless-stopped")
         return ran and meant_to_run and not snapshot.paused
 
-    def _start_again(
-        self,
-        container: Container,
-        snapshot: Snapshot,
-        wake: Wake,
-        cancelled: Callable[[Wanted], bool],
-    ) -> Looked:
-        why = "it went down with the engine, which did not start it again"
-        log = self._log.bind(container=container.id)
-        if not born_of_hand_over(container) or snapshot.record is None:
-            self._engine.start(container.id)  # refused, it stays excused: the next look tries again
-            self._interruptions.started(container.id)
-            log.warning("target.started_again", reason=why)
-            return Looked(Nothing("started again"), again=True)
-        # Started under its name it would stop itself: it is replaced as if it still ran.
-        decision = Restart(f"{why}, and which would stop itself")
-        as_it_ran = replace(container, state="running")
-        deployment_id = self._deployer.deploy(
-            decision, self.want(snapshot), snapshot, as_it_ran, wake, cancelled
-        )
-        if self._is_as_it_was(container, snapshot):  # the engine refused: a later look tries again
-            return Looked(decision, deployment_id)
+    def _start_again(self, container: Container) -> Looked:
+        self._engine.start(container.id)  # refused, it stays excused: the next look tries again
         self._interruptions.started(container.id)
-        return Looked(decision, deployment_id, again=True)
-
-    def _is_as_it_was(self, container: Container, snapshot: Snapshot) -> bool:
-        found = self.find(snapshot)
-        if found is None:
-            return False
-        return (found.id, found.started_at) == (container.id, container.started_at)
+        self._log.bind(container=container.id).warning("target.started_again", reason=_WENT_DOWN)
+        return Looked(Nothing("started again"), again=True)
 
     def _interrupted(self, container: Container | None) -> bool:
         return container is not None and container.id in self._interruptions.among([container])
