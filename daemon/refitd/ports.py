@@ -39,6 +39,11 @@ class Engine(Protocol):
 
     def info(self) -> EngineInfo: ...
 
+    def absences(self) -> int:
+        """How often it was found to have been away, whether or not a call was made meanwhile: a
+        number that grows. Raises nothing."""
+        ...
+
     def containers(self, target: str, names: Collection[str] = ()) -> tuple[Container, ...]:
         """All containers, in any state, labelled for `target` or bearing one of `names`."""
         ...

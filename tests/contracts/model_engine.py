@@ -70,7 +70,7 @@ class ModelEngine:
         self._images: dict[str, ModelImage] = {}
         self._builds: deque[Build] = deque()
         self._faults = Faults()
-        self._count = 0
+        self._count = self._absences = 0
         self._lock = threading.RLock()
 
     # -- scripting -------------------------------------------------------------------------
@@ -125,6 +125,7 @@ class ModelEngine:
 
     def reboot(self) -> None:
         """All stop; what has a policy for it comes up again (`always` whoever stopped it)."""
+        self._absences += 1
         started: list[ModelContainer] = []
         with self._lock:
             for container in self._containers.values():
@@ -140,6 +141,7 @@ class ModelEngine:
 
     def die(self) -> None:
         """Killed, and started again while its containers run: it stops those, as if by hand."""
+        self._absences += 1
         started: list[ModelContainer] = []
         with self._lock:
             for container in self._containers.values():
@@ -170,6 +172,9 @@ class ModelEngine:
                 product="Engine",
                 time=moment(self._now()),
             )
+
+    def absences(self) -> int:
+        return self._absences
 
     def containers(self, target: str, names: Collection[str] = ()) -> tuple[Container, ...]:
         with self._call("containers"):

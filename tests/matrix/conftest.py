@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import docker
@@ -23,6 +23,7 @@ from tests.matrix.cells import Cell
 __all__ = ["backend_repository", "backend_wheels"]
 
 Player = Callable[[Cell], str | None]
+Panels = Callable[[], AbstractContextManager[Panel]]
 
 
 @pytest.fixture(scope="session")
@@ -52,15 +53,15 @@ def migrated(postgres: Postgres) -> str:
 
 
 @pytest.fixture
-def play(
+def panels(
     own_dockerd: Dockerd,
     own_client: docker.DockerClient,
     postgres: Postgres,
     migrated: str,
     backend_repository: Repository,
     tmp_path: Path,
-) -> Player:
-    """Plays a cell on a panel of its own."""
+) -> Panels:
+    """Makes panels on that engine, each with a database of its own."""
     base = ensure_base(own_client)
 
     @contextmanager
@@ -76,8 +77,15 @@ def play(
         finally:
             postgres.drop_database(name)
 
+    return panel
+
+
+@pytest.fixture
+def play(own_dockerd: Dockerd, postgres: Postgres, panels: Panels) -> Player:
+    """Plays a cell on a panel of its own."""
+
     def play(cell: Cell) -> str | None:
-        with panel() as built:
+        with panels() as built:
             return cell.play(built, own_dockerd, postgres.port)
 
     return play

@@ -3,8 +3,8 @@
 The daemon is the real one, from the look at the table down to each call; the engine is the model
 that the contract suite holds to the real engine. What may happen to a call, before or after the
 engine has done it: no answer comes; it is refused; the daemon is killed, and started again; the
-engine is killed, and started again; so is the whole machine. The database may go away, and come
-back.
+engine is killed, and started again, with or without a call in between that finds it away; so is the
+whole machine. The database may go away, and come back.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tests.shell.test_crash import (
     swap,
 )
 
-What = Literal["silence", "refusal", "daemon", "engine", "machine", "database"]
+What = Literal["silence", "refusal", "daemon", "engine", "blink", "machine", "database"]
 BAD_S, CALM_S = 200.0, 200.0
 #: Who dies of it is the daemon.
 FATAL = ("daemon", "machine")
@@ -51,7 +51,7 @@ mishaps = st.lists(
         Mishap,
         st.integers(0, 8),
         st.sampled_from(("before", "after")),
-        st.sampled_from(("silence", "refusal", "daemon", "engine", "machine", "database")),
+        st.sampled_from(("silence", "refusal", "daemon", "engine", "blink", "machine", "database")),
     ),
     max_size=8,
 )
@@ -118,6 +118,9 @@ class Week:
         if what == "engine":
             engine.die()
             raise EngineUnavailable("it was killed, and is back")
+        if what == "blink":
+            engine.die()
+            return
         if what == "database":
             self._lose_the_database()
             return

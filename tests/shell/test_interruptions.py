@@ -10,6 +10,7 @@ from refitd.core.container import Container
 from refitd.core.deployment import Deployment, NewDeployment
 from refitd.errors import Conflict, DatabaseUnavailable, EngineUnavailable
 from refitd.shell.interruptions import PATIENCE, Interruptions
+from tests.contracts.model_engine import ModelEngine
 from tests.shell.house import BILLING, CRM, MAIL, NAME, House
 
 RUNS = Container("a", "api", "image-1", "running")
@@ -103,6 +104,30 @@ def test_at_rest() -> None:
 
     assert house.serving().runs
     assert house.log.facts("target.started_again")
+
+
+def test_at_rest_between_two_looks() -> None:
+    """Nor need anybody have called it while it was away."""
+    house = House(policy="unless-stopped")
+    house.settle()
+    house.engine.die()
+    house.settle()
+
+    assert house.serving().runs
+    assert house.log.facts("target.started_again")
+
+
+def test_found_away_after_the_look() -> None:
+    """It may have died after the look, and before that was found out: the next look shows what it
+    left, and the one after that shows what is its own doing."""
+    engine, interruptions = ModelEngine(), Interruptions()
+    interruptions.noted_of(engine)
+    assert interruptions.among([RUNS]) == frozenset()
+    engine.die()
+    assert interruptions.among([RUNS]) == frozenset()
+    assert interruptions.among([DOWN]) == {DOWN.id}
+    interruptions.started(DOWN.id)
+    assert interruptions.among([DOWN]) == frozenset()
 
 
 def test_stopped_by_hand() -> None:

@@ -18,6 +18,7 @@ from refitd.adapters import docker_raw
 from refitd.adapters.docker_build import run_build
 from refitd.adapters.docker_connection import DockerConnection, version_pair
 from refitd.adapters.docker_frames import output_of
+from refitd.adapters.docker_line import DockerLine
 from refitd.core.building import BuildLine, BuildRequest
 from refitd.core.container import Container, CreateRequest, EngineInfo, Image, Json, Network
 from refitd.core.labels import TARGET
@@ -36,8 +37,10 @@ class DockerEngine:
     def __init__(self, host: str | None = None, call_timeout_s: float = CALL_TIMEOUT_S) -> None:
         self._connection = DockerConnection(host, call_timeout_s)
         self._client = self._connection.client
+        self._line = DockerLine(self._connection.another)
 
     def close(self) -> None:
+        self._line.close()
         self._connection.forget()
 
     # -- looking ---------------------------------------------------------------------------
@@ -54,6 +57,9 @@ class DockerEngine:
                 product=_product(version),
                 time=info.get("SystemTime") or "",
             )
+
+    def absences(self) -> int:
+        return self._line.breaks()
 
     def containers(self, target: str, names: Collection[str] = ()) -> tuple[Container, ...]:
         def wanted(summary: Json) -> bool:

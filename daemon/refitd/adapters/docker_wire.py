@@ -1,4 +1,4 @@
-"""The socket under a docker client, kept in hand so that another thread can cut it.
+"""The socket under a docker client, kept in hand so that another thread can cut it, or see its end.
 
 The engine stops a build when its client hangs up, and only then. Closing the response is not
 enough: it does not wake a thread that waits in `recv`, and while the engine clones a git
@@ -12,6 +12,7 @@ import socket
 from typing import Any
 
 from docker import APIClient
+from urllib3.util.wait import wait_for_read
 
 
 class Wire:
@@ -27,6 +28,10 @@ class Wire:
         for each in self._sockets:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+
+    def has_news(self) -> bool:
+        """Whether something can be read at once: an answer, or the end."""
+        return any(wait_for_read(each, timeout=0) for each in self._sockets)
 
     def close(self) -> None:
         """Give everything back, once nobody reads any more."""

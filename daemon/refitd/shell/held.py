@@ -43,6 +43,9 @@ class HeldEngine:
     def info(self) -> EngineInfo:
         return self._engine.info()
 
+    def absences(self) -> int:
+        return self._engine.absences()
+
     def containers(self, target: str, names: Collection[str] = ()) -> tuple[Container, ...]:
         return self._not_surpassed(self._engine.containers(target, names))
 

@@ -105,13 +105,17 @@ class Reconciler:
             return Looked(went_on, snapshot.unfinished.id, again=True)
         snapshot = self._serve_switches(snapshot)
         container = self.find(snapshot)
-        down = container is not None and self._went_down_with_the_engine(container, snapshot)
+        interrupted = self._interrupted(container)
+        down = container is not None and self._is_to_run_again(
+            container, snapshot, interrupted=interrupted
+        )
         if container is not None and down:
             if not born_of_hand_over(container) or snapshot.record is None:
                 return self._start_again(container)
             # Started under its name it would stop itself: it is replaced as if it still ran.
             container = replace(container, state="running")
-        rolled_back = None if down else self._put_back_fallen(snapshot, container, wake)
+        watched = None if interrupted else container
+        rolled_back = None if down else self._put_back_fallen(snapshot, watched, wake)
         if rolled_back is not None:
             return Looked(Nothing("put back"), rolled_back, again=True)
         want = self.want(snapshot)
@@ -181,10 +185,12 @@ class Reconciler:
 
     # -- besides --------------------------------------------------------------------------------
 
-    def _went_down_with_the_engine(self, container: Container, snapshot: Snapshot) -> bool:
+    def _is_to_run_again(
+        self, container: Container, snapshot: Snapshot, *, interrupted: bool
+    ) -> bool:
         """One that ran, and went down with the engine, which does not start it again though its
         restart policy says so: see `shell.interruptions`."""
-        if not self._interrupted(container):
+        if not interrupted:
             self._ran = container.id if container.runs else None
             if container.runs:
                 self._interruptions.recovered(container.id)
@@ -210,8 +216,7 @@ class Reconciler:
         of its own."""
         for retiree in snapshot.retirees:
             watched = container is not None and retiree.successor_id == container.id
-            to_blame = watched and not self._interrupted(container)
-            cause = fell_over(container) if to_blame else None
+            cause = fell_over(container) if watched and container is not None else None
             if cause and retiree.due_at > snapshot.at and not snapshot.paused:
                 why = f"the new container fell over within its watch window: {cause}"
                 return self._deployer.roll_back(retiree.deployment_id, why, wake)
