@@ -13,10 +13,12 @@ from refitd.core.deployment import Deployment, Wake
 from refitd.core.module import Row, desired_from
 from refitd.core.plan import Wanted
 from refitd.core.target import Health, Source, Target, Timing
+from refitd.ports import Timer
 from refitd.shell.audit import Audit, Epoch
 from refitd.shell.reconcile import Looked, Reconciler
 from refitd.shell.tenure import Tenure
 from refitd.shell.wiring import Outside, reconciler
+from refitd.shell.worker import Worker
 from tests.contracts.memory_journal import MemoryDatabase, MemoryJournal
 from tests.contracts.model_engine import Behaviour, ModelEngine
 from tests.shell.fakes import FakeClock, FakeGit, FakeLog, FakeMetrics, FakeProber, MortalEngine
@@ -103,6 +105,18 @@ class House:
             stopping=self.stopping.is_set,
         )
         return reconciler(outside)
+
+    def worker(self, timer: Timer) -> Worker:
+        """Of the daemon that there is now."""
+        return Worker(
+            self.reconciler,
+            self.journal,
+            timer,
+            self.clock,
+            self.log,
+            self.timing,
+            self.stopping,
+        )
 
     # -- doing -------------------------------------------------------------------------------------
 

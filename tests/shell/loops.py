@@ -10,28 +10,19 @@ from refitd.shell.lifecycle import Lifecycle
 from refitd.shell.listen import Listener, ListenerState
 from refitd.shell.pulse import Pulse
 from refitd.shell.tenure import Tenure
-from refitd.shell.worker import Worker
 from tests.shell.fakes import FakeEar, FakeSupervisor, FakeTimer
 from tests.shell.house import House
 
 
 class Daemon:
-    """All loops of a house; `when` says what happens as the listener moves."""
+    """All loops of a house; `hear` is done once, where the listener hears."""
 
     def __init__(self, *, hear: Callable[[], list[tuple[str, str]]] | None = None) -> None:
         self.house = House(timing=Timing())
         house, self.stopping = self.house, self.house.stopping
         self.timer, self.supervisor = FakeTimer(house.clock), FakeSupervisor()
         self.rescues = 0
-        self.worker = Worker(
-            house.reconciler,
-            house.journal,
-            self.timer,
-            house.clock,
-            house.log,
-            house.timing,
-            self.stopping,
-        )
+        self.worker = house.worker(self.timer)
         self.ear = FakeEar(self._hearing(hear))
         self.listener = Listener(
             ear=self.ear,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from refitd.shell.worker import Worker
 from tests.shell.fakes import FakeTimer
 from tests.shell.house import House
 
@@ -14,19 +13,7 @@ class Shift:
         self.house = house or House()
         self.timer = FakeTimer(self.house.clock)
         self.house.database.notify = self._hear
-        self.worker = self._worker()
-
-    def _worker(self) -> Worker:
-        house = self.house
-        return Worker(
-            house.reconciler,
-            house.journal,
-            self.timer,
-            house.clock,
-            house.log,
-            house.timing,
-            house.stopping,
-        )
+        self.worker = self.house.worker(self.timer)
 
     def _hear(self, channel: str, _payload: str) -> None:
         if channel == "refitd":

@@ -188,8 +188,8 @@ def test_born_of_the_old_hand_over() -> None:
     assert house.ends == [("restart", "succeeded")]
 
 
-def test_born_of_the_old_hand_over_and_refused() -> None:
-    """That its replacement was refused is no reason to take it for one that was stopped by hand."""
+def _down_and_refused() -> House:
+    """Born of the old hand-over, down with the engine, and not to be replaced at the first try."""
     house = House(policy="unless-stopped", Env=["REPLACING_CONTAINER=api"])
     house.engine.hands_over = True
     house.settle()
@@ -197,6 +197,12 @@ def test_born_of_the_old_hand_over_and_refused() -> None:
     house.engine.die()
     house.engine.fail("info", error=Conflict("device or resource busy"))
     house.settle()
+    return house
+
+
+def test_born_of_the_old_hand_over_and_refused() -> None:
+    """That its replacement was refused is no reason to take it for one that was stopped by hand."""
+    house = _down_and_refused()
     for _ in range(3):
         house.settle()
     assert house.ends == [("restart", "failed")]  # and not in a loop
@@ -209,13 +215,7 @@ def test_born_of_the_old_hand_over_and_refused() -> None:
 
 def test_born_of_the_old_hand_over_and_asked() -> None:
     """What somebody asks for meanwhile is served, and brings it up as well."""
-    house = House(policy="unless-stopped", Env=["REPLACING_CONTAINER=api"])
-    house.engine.hands_over = True
-    house.settle()
-    _look_in_vain(house)
-    house.engine.die()
-    house.engine.fail("info", error=Conflict("device or resource busy"))
-    house.settle()
+    house = _down_and_refused()
     house.write(BILLING, CRM, MAIL)
     house.database.ask(NAME, "rebuild")
     house.settle()

@@ -3,10 +3,11 @@
 An engine that is killed leaves its containers running. Started again (without `live-restore`) it
 stops them, and counts that as a stop by hand: whoever has the policy `unless-stopped` stays down.
 So of a container that ended around the time at which the engine could not be reached, or was found
-to have been away since the last look, nothing can be concluded: it is to be started again, and proven again. That is borne a few times, so that one
-which takes the engine down whenever it is started does not go on for ever; who was proven, or runs
-while nothing is under way, has a clean slate. All who work on a target share one of
-these objects, and the engine that it lends them: whoever finds that away may not be who looks next.
+to have been away since the last look, nothing can be concluded: it is to be started again, and
+proven again. That is borne a few times, so that one which takes the engine down whenever it is
+started does not go on for ever; who was proven, or runs while nothing is under way, has a clean
+slate. All who work on a target share one of these objects, and the engine that it lends them:
+whoever finds that away may not be who looks next.
 """
 
 from __future__ import annotations
