@@ -7,8 +7,9 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from importlib.metadata import version
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import docker
@@ -140,20 +141,10 @@ with private_dockerd() as dockerd:
 def test_a_private_engine_leaves_no_trace() -> None:
     """Killed together with its user, it leaves no process, folder, mount, bridge or rule."""
     if os.geteuid() != 0:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("rig.engine.answers", lambda _host: False)
-            patch.delenv("DOCKER_HOST", raising=False)
-            with pytest.raises(MissingPart, match="run this as root"), Engine():
-                pass
+        _is_refused_to_all_but_root()
         return
-    with subprocess.Popen(
-        [sys.executable, "-c", _HANGS],
-        env=os.environ | {"PYTHONPATH": str(DEMO)},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as user:
-        assert user.stdout is not None
-        keeper, host, block = user.stdout.readline().split()
+    with _python(_HANGS) as user:
+        keeper, host, block = _line(user).split()
         kept = os.pidfd_open(int(keeper))
         user.kill()
     assert select.select([kept], [], [], 60)[0], "the keeper is still at it"
@@ -165,6 +156,68 @@ def test_a_private_engine_leaves_no_trace() -> None:
     assert block not in _output("iptables", "-S", "FORWARD")
     assert _output("ip", "-4", "address", "show", "to", block) == ""
     assert not [pid for pid, words in _command_lines() if str(folder) in words]
+
+
+_STARTS = """
+import sys
+from itertools import count
+from rig import network
+from rig.dockerd import private_dockerd
+network._numbers = count(7)
+print("ready", flush=True)
+sys.stdin.readline()
+with private_dockerd() as dockerd:
+    print(dockerd.block.network, flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.engine
+def test_two_that_start_at_once_have_addresses_of_their_own() -> None:
+    """Also where both would have begun to look at the same block."""
+    if os.geteuid() != 0:
+        _is_refused_to_all_but_root()
+        return
+    with ExitStack() as stack:
+        starting = [stack.enter_context(_python(_STARTS)) for _ in range(2)]
+        assert [_line(each) for each in starting] == ["ready", "ready"]
+        for each in starting:
+            _say(each, "start")
+        first, second = (_line(each) for each in starting)
+        for each in starting:
+            _say(each, "end")
+
+    assert first != second
+    assert not IPv4Network(first).overlaps(IPv4Network(second))
+
+
+def _is_refused_to_all_but_root() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rig.engine.answers", lambda _host: False)
+        patch.delenv("DOCKER_HOST", raising=False)
+        with pytest.raises(MissingPart, match="run this as root"), Engine():
+            pass
+
+
+def _python(script: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONPATH": str(DEMO)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _say(process: "subprocess.Popen[str]", word: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(f"{word}\n")
+    process.stdin.flush()
+
+
+def _line(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
 
 
 def _command_lines() -> Iterator[tuple[str, str]]:

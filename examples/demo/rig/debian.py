@@ -1,16 +1,15 @@
 """Programs that this machine lacks, from Debian's packages: said first, asked where one can."""
 
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rig.missing import MissingPart
+from rig.turns import one_at_a_time
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _TERMINAL = Path("/dev/tty")
@@ -43,7 +42,8 @@ def install(*packages: str, why: str) -> None:
         raise MissingPart(f"{why}: please install {names} (by the names that Debian gives them)")
     if os.geteuid() != 0:
         raise MissingPart(f"{why}: please install it with `sudo apt-get install {names}`")
-    with _one_at_a_time(), _no_service_started():
+    # It does not wait for another's lock; two that the rig runs side by side do.
+    with one_at_a_time("apt"), _no_service_started():
         _say_and_ask(f"{why}: installing Debian's {names}")
         _apt_get("update")
         _apt_get("install", "--yes", "--no-install-recommends", *packages)
@@ -66,14 +66,6 @@ def _answer(question: str) -> str:
             return answers.readline().strip().lower()
     except OSError:
         return ""
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """apt-get does not wait for another's lock; two that the rig runs side by side do."""
-    with (Path(tempfile.gettempdir()) / "refitd-rig-apt.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _apt_get(*words: str) -> None:

@@ -15,7 +15,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGKILL
@@ -28,6 +28,7 @@ from rig import debian
 from rig.child import Child, Traces
 from rig.missing import MissingPart
 from rig.network import Block, free_block
+from rig.turns import one_at_a_time
 
 START_S = 60.0
 
@@ -130,8 +131,18 @@ def private_dockerd(
     program = "dockerd" if root else debian.need("dockerd", "docker.io", "git", why=_WHY)
     # Not /tmp, which is memory on many a machine: images are large.
     folder = Path(tempfile.mkdtemp(prefix="refitd-rig-engine-", dir="/var/tmp"))
-    block = free_block()
-    (folder / "daemon.json").write_text(json.dumps(dict(settings or {})))
+    with ExitStack() as stack:
+        with one_at_a_time("network"):  # until the bridge is there for the next one to see
+            dockerd = _dockerd(folder, free_block(), program, root, settings or {})
+            stack.enter_context(dockerd.child)
+            _wait_for(dockerd.host, dockerd.child)
+        yield dockerd
+
+
+def _dockerd(
+    folder: Path, block: Block, program: str, root: Path | None, settings: Mapping[str, Any]
+) -> Dockerd:
+    (folder / "daemon.json").write_text(json.dumps(dict(settings)))
     (folder / "shared").mkdir()
     argv = _argv(program, folder, block)
     if root:
@@ -151,10 +162,7 @@ def private_dockerd(
         },
         traces=Traces(folders=[folder], commands=[["sh", "-c", _UNDO, "sh", str(block.network)]]),
     )
-    with child:
-        dockerd = Dockerd(folder, block, child)
-        _wait_for(dockerd.host, child)
-        yield dockerd
+    return Dockerd(folder, block, child)
 
 
 def _bridge(folder: Path) -> str:

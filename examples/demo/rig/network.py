@@ -1,6 +1,6 @@
 """Addresses for a private engine that nobody on this machine uses."""
 
-import random
+import secrets
 import subprocess
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -36,11 +36,15 @@ class Block:
         return str(list(self.network.subnets(new_prefix=24))[number])
 
 
-_numbers = count(random.randrange(90))  # noqa: S311 - not for secrets
+# Not `random`, which a test run seeds alike in all its processes.
+_numbers = count(secrets.randbelow(90))
 
 
 def free_block() -> Block:
-    """A block that no address and no route of this machine touches."""
+    """A block that no address and no route of this machine touches.
+
+    It is free until somebody takes it: two that look at the same time may see the same.
+    """
     used = _used()
     for _ in range(90):
         block = IPv4Network(f"10.{160 + next(_numbers) % 90}.0.0/16")
