@@ -22,7 +22,7 @@ from refitd.core.goal import (
     TurnBack,
     Wait,
 )
-from refitd.core.wording import sentence, step_name
+from refitd.core.wording import gist, sentence, step_name
 from tests.core.world import goal_of
 
 WORDS: list[tuple[Step, str, str]] = [
@@ -88,3 +88,10 @@ def test_late_names() -> None:
     words = sentence(Create("successor"), goal_of(late={"web": ("api",)}))
 
     assert words.endswith("its names to be bound later")
+
+
+def test_the_same_trouble_with_another_endpoint() -> None:
+    """What the engine refuses again and again is told by one id each time, and is one trouble."""
+    first, second = (f"endpoint api ({digit * 64}): the port is taken" for digit in "a4")
+    assert gist(first) == gist(second)
+    assert gist(first) != gist(first.replace("port", "name"))

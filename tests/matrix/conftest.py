@@ -18,11 +18,11 @@ from rig.git import Repository
 from rig.postgres import Postgres
 from tests.acceptance.panel import Panel
 from tests.acceptance.stand import backend_repository, backend_wheels, built_by_hand
-from tests.matrix.cells import Cell
+from tests.matrix.cells import Cell, Played
 
 __all__ = ["backend_repository", "backend_wheels"]
 
-Player = Callable[[Cell], str | None]
+Player = Callable[[Cell], Played | None]
 Panels = Callable[[], AbstractContextManager[Panel]]
 
 
@@ -84,7 +84,7 @@ def panels(
 def play(own_dockerd: Dockerd, postgres: Postgres, panels: Panels) -> Player:
     """Plays a cell on a panel of its own."""
 
-    def play(cell: Cell) -> str | None:
+    def play(cell: Cell) -> Played | None:
         with panels() as built:
             return cell.play(built, own_dockerd, postgres.port)
 

@@ -10,6 +10,7 @@ from refitd.core.container import Container
 from refitd.core.deployment import Deployment, NewDeployment
 from refitd.errors import Conflict, DatabaseUnavailable, EngineUnavailable
 from refitd.shell.interruptions import PATIENCE, Interruptions
+from tests.contracts.model_container import Behaviour
 from tests.contracts.model_engine import ModelEngine
 from tests.shell.house import BILLING, CRM, MAIL, NAME, House
 
@@ -111,6 +112,22 @@ def test_at_rest_between_two_looks() -> None:
     house = House(policy="unless-stopped")
     house.settle()
     house.engine.die()
+    house.settle()
+
+    assert house.serving().runs
+    assert house.log.facts("target.started_again")
+
+
+def test_at_rest_while_it_was_started_again() -> None:
+    """One that had fallen over, and that the engine was starting again by its policy, was to run."""
+    house = House(policy="unless-stopped")
+    house.settle()
+    model = house.engine._get(house.serving().id)
+    model.behaviour = Behaviour("loops", 0.0)
+    assert house.serving().state == "restarting"
+    house.settle()
+    house.engine.die()
+    assert house.serving().state == "exited"
     house.settle()
 
     assert house.serving().runs

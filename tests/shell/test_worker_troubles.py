@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from refitd.core.deployment import Snapshot
 from refitd.errors import (
+    Conflict,
     DatabaseError,
     EngineUnavailable,
     LeaseLost,
@@ -52,6 +55,23 @@ def test_database_away(shift: Shift) -> None:
     shift.house.database.down = False
     shift.pass_time(10)
     shift.house.check_in_step()
+
+
+def test_refused_with_an_id_of_its_own(shift: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal that names another endpoint at each try is said once, too."""
+    endpoints = itertools.count()
+
+    def refused(_container: str) -> None:
+        message = f"endpoint api ({next(endpoints):064x}): port is already allocated"
+        raise Conflict(message)
+
+    monkeypatch.setattr(shift.house.engine, "container", refused)
+    shift.worker.poke("poll")
+    shift.work()
+    shift.pass_time(30.0)
+
+    assert next(endpoints) > 2
+    assert len(shift.house.log.facts("look.refused")) == 1
 
 
 def test_lease_lacking(shift: Shift) -> None:

@@ -1,4 +1,4 @@
-"""Steps in words: their names in logs and rows, and the sentences of `refitd plan`."""
+"""Steps in words: their names in logs and rows, the sentences of `refitd plan`; and troubles."""
 
 from __future__ import annotations
 
@@ -99,3 +99,9 @@ def _name(goal: Goal, companion_id: str) -> str:
 
 def _companions(goal: Goal) -> dict[str, str]:
     return {each.id: each.name for each in goal.companions}
+
+
+def gist(trouble: str) -> str:
+    """What two tellings of one trouble have in common: the engine names the endpoint that it failed
+    to make, another at each try."""
+    return re.sub(r"\b[0-9a-f]{64}\b", "…", trouble)

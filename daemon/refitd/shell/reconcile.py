@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from refitd.core import labels
+from refitd.core.companions import condition
 from refitd.core.container import Container
 from refitd.core.deployment import (
     Request,
@@ -84,7 +85,7 @@ class Reconciler:
         self._said, self._source_problem = "", ""
         self._strays: frozenset[str] = frozenset()
         self._interruptions = interruptions
-        #: The id of the container that ran when it was last looked at.
+        #: The id of the container that ran when it was last looked at, or was being started again.
         self._ran: str | None = None
 
     # -- the look -------------------------------------------------------------------------------
@@ -191,7 +192,7 @@ class Reconciler:
         """One that ran, and went down with the engine, which does not start it again though its
         restart policy says so: see `shell.interruptions`."""
         if not interrupted:
-            self._ran = container.id if container.runs else None
+            self._ran = container.id if condition(container) == "running" else None
             if container.runs:
                 self._interruptions.recovered(container.id)
             return False

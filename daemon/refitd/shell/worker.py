@@ -18,6 +18,7 @@ from refitd.core.debounce import Burst, due_at, hold, poke, rested, ripe, waited
 from refitd.core.deployment import Snapshot, Wake
 from refitd.core.plan import Wanted
 from refitd.core.target import Timing
+from refitd.core.wording import gist
 from refitd.errors import DatabaseError, EngineUnavailable, LeaseLost, RefitdError
 from refitd.ports import Clock, Journal, Log, Timer
 from refitd.shell.drive import Parked
@@ -171,8 +172,8 @@ class Worker:
 
     def _say(self, event: str, error: RefitdError) -> None:
         """Trouble is logged when it begins or changes, not at every try."""
-        if str(error) != self._trouble:
-            self._trouble = str(error)
+        if gist(str(error)) != self._trouble:
+            self._trouble = gist(str(error))
             self._log.warning(event, error=str(error))
 
     def _plan_ahead(self) -> None:

@@ -1,0 +1,74 @@
+"""An engine that keeps the target's port for nobody, as `tests/matrix/kept_port.py` has it."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from rig.dockerd import Dockerd
+from rig.ports import answers
+from tests.acceptance.panel import Daemon, Panel, merged, until
+from tests.matrix import kept_port
+from tests.matrix.conftest import Panels
+from tests.matrix.scenes import SETTINGS
+
+#: How often it may take to have it: mostly once, since a start is over in a fifth of a second.
+TRIES = 10
+#: The newest engine that is known to.
+KEEPS = (20, 10)
+
+
+def test_refitd_goes_on_trying_until_it_is_given_back(panels: Panels, own_dockerd: Dockerd) -> None:
+    """The status says what the engine refuses; once that was started again, the target is up, though
+    nobody has written a row. On an engine that keeps no port the target is up at once."""
+    with panels() as panel:
+        panel.settings = merged(SETTINGS, {})
+        panel.sql("select refitd.watch('public.modules')")
+        daemon = Daemon(panel.config(), panel.folder)
+        try:
+            daemon.wait_for("target.adopted")
+            before = str(panel.container().id)
+            if not _have_it_kept(panel, own_dockerd):
+                assert _version(panel) > KEEPS
+                return
+
+            until(lambda: "already allocated" in _detail(panel), "the status says it", 30.0)
+            assert not panel.serves()
+            assert kept_port.is_kept(panel)
+
+            kept_port.give_back(own_dockerd)
+            until(panel.serves, "it serves", 30.0)
+            until(lambda: "allocated" not in _detail(panel), "the status says so", 30.0)
+            assert [str(each.id) for each in panel.containers()] == [before]
+        except AssertionError as failure:
+            raise AssertionError(f"{failure}\n{daemon.story()}") from None
+        finally:
+            daemon.end()
+
+
+def _have_it_kept(panel: Panel, dockerd: Dockerd) -> bool:
+    """The target falls over, and the machine goes down while the engine starts it again."""
+    for _ in range(TRIES):
+        until(panel.serves, "it serves")
+        os.kill(panel.container().attrs["State"]["Pid"], signal.SIGKILL)
+        until(lambda: not _accepts(panel), "it is down", every_s=0.001)
+        until(lambda: _accepts(panel), "the engine starts it again", every_s=0.001)
+        dockerd.crash()
+        dockerd.start()
+        if kept_port.is_kept(panel):
+            return True
+    until(panel.serves, "it serves")
+    return False
+
+
+def _version(panel: Panel) -> tuple[int, ...]:
+    return tuple(int(part) for part in panel.client.version()["Version"].split(".")[:2])
+
+
+def _accepts(panel: Panel) -> bool:
+    return answers("127.0.0.1", panel.port, within_s=0.0)
+
+
+def _detail(panel: Panel) -> str:
+    (row,) = panel.sql("select detail from refitd.status")
+    return str(row["detail"])
