@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
 
 from rig.dockerd import Dockerd
 from rig.ports import answers
 from tests.acceptance.panel import Daemon, Panel, merged, until
 from tests.matrix import kept_port
 from tests.matrix.conftest import Panels
-from tests.matrix.scenes import SETTINGS
+from tests.matrix.scenes import SCENES, SETTINGS
 
 #: How often it may take to have it: mostly once, since a start is over in a fifth of a second.
 TRIES = 10
@@ -24,8 +28,7 @@ def test_refitd_goes_on_trying_until_it_is_given_back(panels: Panels, own_docker
     with panels() as panel:
         panel.settings = merged(SETTINGS, {})
         panel.sql("select refitd.watch('public.modules')")
-        daemon = Daemon(panel.config(), panel.folder)
-        try:
+        with _daemon(panel) as daemon:
             daemon.wait_for("target.adopted")
             before = str(panel.container().id)
             if not _have_it_kept(panel, own_dockerd):
@@ -40,10 +43,50 @@ def test_refitd_goes_on_trying_until_it_is_given_back(panels: Panels, own_docker
             until(panel.serves, "it serves", 30.0)
             until(lambda: "allocated" not in _detail(panel), "the status says so", 30.0)
             assert [str(each.id) for each in panel.containers()] == [before]
-        except AssertionError as failure:
-            raise AssertionError(f"{failure}\n{daemon.story()}") from None
-        finally:
-            daemon.end()
+
+
+def test_on_the_way_back(panels: Panels, own_dockerd: Dockerd) -> None:
+    """A new one that falls over in its watch window, and the machine goes down while the engine
+    starts it again: the old one is started until it runs, and the status says what is in the way."""
+    for _ in range(TRIES):
+        with panels() as panel:
+            if _way_back(panel, own_dockerd) or _version(panel) > KEEPS:
+                return
+    pytest.fail(f"{TRIES} times it gave the port back")
+
+
+def _way_back(panel: Panel, dockerd: Dockerd) -> bool:
+    """Whether the port was kept."""
+    scene = next(each for each in SCENES if each.name == "back in the watch window")
+    scene.set_up(panel)
+    before = str(panel.container().id)
+    with _daemon(panel) as daemon:
+        daemon.wait_for("target.adopted")
+        scene.act(panel)
+        daemon.wait_for("deployment.ended", result="succeeded")
+        _wait_until_started_again(panel)
+        daemon.process.kill()
+        dockerd.crash()
+    dockerd.start()
+    with _daemon(panel):
+        kept = kept_port.is_kept(panel)
+        if kept:
+            until(lambda: "already allocated" in _detail(panel), "the status says it", 30.0)
+            assert _detail(panel).startswith("rollback: start_old: ")
+            kept_port.give_back(dockerd)
+        until(lambda: not scene.unlike(panel, before), "the end", 60.0, every_s=0.2)
+    return kept
+
+
+@contextmanager
+def _daemon(panel: Panel) -> Iterator[Daemon]:
+    daemon = Daemon(panel.config(), panel.folder)
+    try:
+        yield daemon
+    except AssertionError as failure:
+        raise AssertionError(f"{failure}\n{daemon.story()}") from None
+    finally:
+        daemon.end()
 
 
 def _have_it_kept(panel: Panel, dockerd: Dockerd) -> bool:
@@ -51,8 +94,7 @@ def _have_it_kept(panel: Panel, dockerd: Dockerd) -> bool:
     for _ in range(TRIES):
         until(panel.serves, "it serves")
         os.kill(panel.container().attrs["State"]["Pid"], signal.SIGKILL)
-        until(lambda: not _accepts(panel), "it is down", every_s=0.001)
-        until(lambda: _accepts(panel), "the engine starts it again", every_s=0.001)
+        _wait_until_started_again(panel)
         dockerd.crash()
         dockerd.start()
         if kept_port.is_kept(panel):
@@ -63,6 +105,12 @@ def _have_it_kept(panel: Panel, dockerd: Dockerd) -> bool:
 
 def _version(panel: Panel) -> tuple[int, ...]:
     return tuple(int(part) for part in panel.client.version()["Version"].split(".")[:2])
+
+
+def _wait_until_started_again(panel: Panel) -> None:
+    """In the midst of that."""
+    until(lambda: not _accepts(panel), "it is down", every_s=0.001)
+    until(lambda: _accepts(panel), "the engine starts it again", every_s=0.001)
 
 
 def _accepts(panel: Panel) -> bool:

@@ -152,6 +152,31 @@ def test_old_one_that_does_not_stay_up_at_once() -> None:
     assert house.serving().runs
 
 
+def test_old_one_whose_start_is_refused_for_long() -> None:
+    """The row says why all the while, and it is written down once."""
+    house = bad_successor()
+    start, told = house.engine.start, list[str]()
+
+    def refusing(container_id: str) -> None:
+        if container_id == house.first.id and len(told) < 50:
+            told.append(str(house.deployments[-1].step))
+            message = f"endpoint api ({len(told):064x}): the port is taken"
+            raise EngineRefused(message)
+        start(container_id)
+
+    house.engine.start = refusing  # type: ignore[method-assign]
+    settle_in_time(house)
+
+    assert house.ends == [("rebuild", "rolled_back")]
+    assert house.serving().id == house.first.id
+    assert len(told) == 50
+    assert told[0] == "start_old"
+    assert all("the port is taken" in step for step in told[1:])
+    assert [facts["step"] for facts in house.log.facts("step.failed")] == ["start_old"]
+    steps = house.journal.steps(house.deployments[-1].id)
+    assert len([step for step in steps if step.error]) == 1
+
+
 def test_a_step_that_is_refused_while_the_old_one_serves() -> None:
     """What is left to do is left, and said."""
     house = bare_swap("unless-stopped")

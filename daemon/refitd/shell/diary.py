@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from refitd.core.deployment import Amendment, Deployment, StepRecord
 from refitd.core.goal import Goal
+from refitd.core.wording import gist
 from refitd.errors import DatabaseError, LeaseLost, RefitdError
 from refitd.ports import Journal, Log
 from refitd.shell.reading import Reading
@@ -31,6 +32,7 @@ class Diary:
         #: Whether the pursuit is in a critical section.
         self.inside = False
         self._mute = False
+        self._trouble = ("", "")
 
     def turn_page(self, *, inside: bool) -> None:
         """A new look was taken: that there was no answer counts as long as the section lasts."""
@@ -45,8 +47,26 @@ class Diary:
         self.amend(Amendment(goal=goal.to_json()))
         return goal
 
-    def add_step(self, step: StepRecord) -> None:
-        self._write(lambda: self._journal.add_step(self._deployment, step))
+    def begin_step(self, name: str) -> None:
+        """It is about to be taken; where that was in vain the last time, the row goes on saying so."""
+        if name != self._trouble[0]:
+            self.amend(Amendment(state="replacing", step=name))
+
+    def end_step(self, taken: StepRecord) -> None:
+        """It was taken, or was in vain: then it may be again and again, and what is the same as the
+        last time is not written down once more."""
+        facts = {"step": taken.step, "detail": taken.detail, "duration_s": taken.duration_s}
+        if taken.error is None:
+            self._trouble = ("", "")
+            self.log.info("step.done", **facts)
+        else:
+            trouble = (taken.step, gist(taken.error))
+            if trouble == self._trouble:
+                return
+            self._trouble = trouble
+            self.log.warning("step.failed", **facts, error=taken.error)
+            self.amend(Amendment(step=f"{taken.step}: {taken.error}"))
+        self._write(lambda: self._journal.add_step(self._deployment, taken))
 
     def add_log(self, lines: Sequence[str]) -> None:
         self._write(lambda: self._journal.add_log(self._deployment, lines))

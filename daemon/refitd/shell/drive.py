@@ -156,7 +156,7 @@ class Driver:
             self._tenure.extend(self._section_s(seen))
             self._extended = True
         name = step_name(step)
-        diary.amend(Amendment(state="replacing", step=name))
+        diary.begin_step(name)
         began_s, error = self._clock.now_s(), None
         try:
             try:
@@ -175,12 +175,7 @@ class Driver:
         if error is None:
             self._patience.passed(seen, step)
         took_s = round(self._clock.now_s() - began_s, 3)
-        said = sentence(step, goal)
-        if error is None:
-            diary.log.info("step.done", step=name, detail=said, duration_s=took_s)
-        else:
-            diary.log.warning("step.failed", step=name, detail=said, duration_s=took_s, error=error)
-        diary.add_step(StepRecord(name, took_s, said, error))
+        diary.end_step(StepRecord(name, took_s, sentence(step, goal), error))
         return goal
 
     def _after_silence(
