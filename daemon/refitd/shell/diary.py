@@ -18,6 +18,8 @@ from refitd.errors import DatabaseError, LeaseLost, RefitdError
 from refitd.ports import Journal, Log
 from refitd.shell.reading import Reading
 
+_NONE = ("", "")
+
 
 class Diary:
     """What is written down of one pursuit. All raise `LeaseLost`, and outside a critical section
@@ -32,7 +34,8 @@ class Diary:
         #: Whether the pursuit is in a critical section.
         self.inside = False
         self._mute = False
-        self._trouble = ("", "")
+        #: The step that was in vain the last time, and the gist of why.
+        self._trouble = _NONE
 
     def turn_page(self, *, inside: bool) -> None:
         """A new look was taken: that there was no answer counts as long as the section lasts."""
@@ -47,6 +50,12 @@ class Diary:
         self.amend(Amendment(goal=goal.to_json()))
         return goal
 
+    def wait_for(self, reason: str) -> None:
+        """Nothing is to be done but to look again."""
+        self._trouble = _NONE
+        self.log.info("step.waiting", reason=reason)
+        self.amend(Amendment(state="proving", step=reason))
+
     def begin_step(self, name: str) -> None:
         """It is about to be taken; where that was in vain the last time, the row goes on saying so."""
         if name != self._trouble[0]:
@@ -57,7 +66,7 @@ class Diary:
         last time is not written down once more."""
         facts = {"step": taken.step, "detail": taken.detail, "duration_s": taken.duration_s}
         if taken.error is None:
-            self._trouble = ("", "")
+            self._trouble = _NONE
             self.log.info("step.done", **facts)
         else:
             trouble = (taken.step, gist(taken.error))

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from refitd.core.deployment import Amendment, Deployment, StepRecord
+from refitd.core.deployment import Deployment, StepRecord
 from refitd.core.goal import (
     Failed,
     Goal,
@@ -120,8 +120,7 @@ class Driver:
                 self._may_go_on()
             if isinstance(step, Wait):
                 if step.reason != waited_for:
-                    log.info("step.waiting", reason=step.reason)
-                    diary.amend(Amendment(state="proving", step=step.reason))
+                    diary.wait_for(step.reason)
                 waited_for = step.reason
                 self._pause(self._interval_s(diary))
                 continue
