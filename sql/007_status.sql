@@ -93,7 +93,7 @@ create or replace view refitd.status as
       when 'behind'     then
         case
           when not recorded then coalesce(problem, 'not looked at yet')
-          else format('waiting: changes %s, requests %s', pending_changes, pending_requests)
+          else concat_ws('; ', format('waiting: changes %s, requests %s', pending_changes, pending_requests), problem)
         end
       else coalesce(problem, format('%s modules, %s enabled', cardinality(modules), cardinality(enabled)))
     end as detail,

@@ -8,8 +8,8 @@ The daemon's calls go through a proxy of its own, which counts those that may ch
     noted   the first look that follows it: it is written down, and nothing has followed
 
 While it is held, somebody is killed, and started again. Then all must come out as if nobody had
-been: see `Scene.unlike`. One thing is the engine's own: a port that it keeps for nobody. Who has
-shown that it does starts it once more, and then all must come out as well.
+been: see `Scene.unlike`. One thing is the engine's own: a port that it keeps for nobody
+(`kept_port`). Where it is shown to, it is stopped and started, and then all must come out.
 """
 
 from __future__ import annotations

@@ -9,20 +9,37 @@ the first is disconnected or removed. It gives it back when it is started once m
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from docker.errors import APIError
 
 from rig.dockerd import Dockerd
 from tests.acceptance.panel import Panel
 
+#: The newest that is known to.
+KEEPS = (20, 10)
+
+
+def may_keep(panel: Panel) -> bool:
+    """Whether the engine is one that is known to."""
+    version = str(panel.client.version()["Version"])
+    return tuple(int(part) for part in version.split(".")[:2]) <= KEEPS
+
 
 def is_kept(panel: Panel) -> bool:
-    """Whether the engine refuses the panel's port, though no container has it."""
-    return panel.published and not _is_published(panel) and _is_refused(panel)
+    """Whether such an engine refuses the panel's port, though no container has it."""
+    return (
+        panel.published
+        and may_keep(panel)
+        and not _is_published(panel)
+        and _is_refused(panel)
+        and not _is_published(panel)  # nor did anybody come in between
+    )
 
 
 def give_back(dockerd: Dockerd) -> None:
-    """What an operator does about it."""
-    dockerd.kill()
+    """What an operator does about it: the engine is stopped, and started again."""
+    dockerd.child.stop()
     dockerd.start()
 
 
@@ -46,5 +63,6 @@ def _is_refused(panel: Panel) -> bool:
     except APIError as refusal:
         return "port is already allocated" in str(refusal)
     finally:
-        probe.remove(force=True)
+        with suppress(APIError):
+            probe.remove(force=True)
     return False

@@ -59,6 +59,8 @@ def test_successor_that_bears_the_name_and_cannot_be_removed() -> None:
 
     assert house.ends[-1] == ("rollback", "rolled_back")
     assert house.serving().id == house.first.id
+    assert house.log.facts("step.failed")
+    assert "busy" not in str(house.deployments[-1].step)
 
 
 def test_successor_that_cannot_be_stopped() -> None:
@@ -175,6 +177,7 @@ def test_old_one_whose_start_is_refused_for_long() -> None:
     assert [facts["step"] for facts in house.log.facts("step.failed")] == ["start_old"]
     steps = house.journal.steps(house.deployments[-1].id)
     assert len([step for step in steps if step.error]) == 1
+    assert "the port is taken" not in str(house.deployments[-1].step)
 
 
 def test_a_step_that_is_refused_while_the_old_one_serves() -> None:

@@ -58,13 +58,19 @@ def test_database_away(shift: Shift) -> None:
 
 
 def test_refused_with_an_id_of_its_own(shift: Shift, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refusal that names another endpoint at each try is said once, too."""
-    endpoints = itertools.count()
+    """A refusal that names another endpoint at each try is said once, too, and is one problem."""
+    endpoints, problems = itertools.count(), list[str | None]()
+    set_problem = shift.house.journal.set_problem
+
+    def note(target: str, problem: str | None) -> None:
+        problems.append(problem)
+        set_problem(target, problem)
 
     def refused(_container: str) -> None:
         message = f"endpoint api ({next(endpoints):064x}): port is already allocated"
         raise Conflict(message)
 
+    monkeypatch.setattr(shift.house.journal, "set_problem", note)
     monkeypatch.setattr(shift.house.engine, "container", refused)
     shift.worker.poke("poll")
     shift.work()
@@ -72,6 +78,7 @@ def test_refused_with_an_id_of_its_own(shift: Shift, monkeypatch: pytest.MonkeyP
 
     assert next(endpoints) > 2
     assert len(shift.house.log.facts("look.refused")) == 1
+    assert [problem for problem in problems if problem] == problems[:1]
 
 
 def test_lease_lacking(shift: Shift) -> None:

@@ -97,6 +97,9 @@ def test_behind(office: Office, panel: Panel) -> None:
     assert (status.condition, status.pending_changes) == ("behind", 1)
     assert status.detail == "waiting: changes 1, requests 1"
 
+    office.journal.set_problem(TARGET, "the port is taken")
+    assert office.status().detail == "waiting: changes 1, requests 1; the port is taken"
+
 
 def test_working(office: Office) -> None:
     """While a deployment is under way its step and progress are shown."""

@@ -57,7 +57,7 @@ def follow_log(
 def in_words(deployment: Deployment) -> str:
     """What it is at, in a line: `deployment 41: building, step 3 of 9`."""
     parts = [f"deployment {deployment.id}: {deployment.state}"]
-    if deployment.progress_step and deployment.progress_total:
+    if deployment.state == "building" and deployment.progress_step and deployment.progress_total:
         parts.append(f"step {deployment.progress_step} of {deployment.progress_total}")
     elif deployment.step:
         parts.append(deployment.step)

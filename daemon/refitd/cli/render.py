@@ -57,7 +57,7 @@ def statuses(rows: Sequence[TargetStatus], *, as_json: bool) -> None:
             str(len(row.modules)),
             str(len(row.enabled)),
             str(row.pending_changes),
-            _one_line(row.error or row.detail),
+            _one_line(row.detail if row.condition == "working" else row.error or row.detail),
         )
     return _print(table)
 
@@ -189,10 +189,11 @@ class Progress:
         return self
 
     def show(self, text: str) -> None:
+        line = _one_line(text)
         if self._spinner:
-            self._spinner.update(Text(text))
+            self._spinner.update(line)
         elif text != self._last:
-            typer.echo(text, err=True)
+            typer.echo(line.plain, err=True)
         self._last = text
 
     def __exit__(

@@ -18,8 +18,6 @@ from refitd.errors import DatabaseError, LeaseLost, RefitdError
 from refitd.ports import Journal, Log
 from refitd.shell.reading import Reading
 
-_NONE = ("", "")
-
 
 class Diary:
     """What is written down of one pursuit. All raise `LeaseLost`, and outside a critical section
@@ -34,8 +32,8 @@ class Diary:
         #: Whether the pursuit is in a critical section.
         self.inside = False
         self._mute = False
-        #: The step that was in vain the last time, and the gist of why.
-        self._trouble = _NONE
+        #: The step that was in vain the last time, whom it was about, and the gist of why.
+        self._trouble: tuple[str, str, str] | None = None
 
     def turn_page(self, *, inside: bool) -> None:
         """A new look was taken: that there was no answer counts as long as the section lasts."""
@@ -52,30 +50,36 @@ class Diary:
 
     def wait_for(self, reason: str) -> None:
         """Nothing is to be done but to look again."""
-        self._trouble = _NONE
+        self._trouble = None
         self.log.info("step.waiting", reason=reason)
         self.amend(Amendment(state="proving", step=reason))
 
-    def begin_step(self, name: str) -> None:
+    def begin_step(self, step: str, detail: str) -> None:
         """It is about to be taken; where that was in vain the last time, the row goes on saying so."""
-        if name != self._trouble[0]:
-            self.amend(Amendment(state="replacing", step=name))
+        if self._trouble is None or self._trouble[:2] != (step, detail):
+            self.amend(Amendment(state="replacing", step=step))
 
     def end_step(self, taken: StepRecord) -> None:
         """It was taken, or was in vain: then it may be again and again, and what is the same as the
         last time is not written down once more."""
         facts = {"step": taken.step, "detail": taken.detail, "duration_s": taken.duration_s}
         if taken.error is None:
-            self._trouble = _NONE
+            self.leave_trouble()
             self.log.info("step.done", **facts)
         else:
-            trouble = (taken.step, gist(taken.error))
+            trouble = (taken.step, taken.detail, gist(taken.error))
             if trouble == self._trouble:
                 return
             self._trouble = trouble
             self.log.warning("step.failed", **facts, error=taken.error)
-            self.amend(Amendment(step=f"{taken.step}: {taken.error}"))
+            self.amend(Amendment(step=f"{taken.step}: {' '.join(taken.error.split())}"))
         self._write(lambda: self._journal.add_step(self._deployment, taken))
+
+    def leave_trouble(self) -> None:
+        """It is over, or done without: the row no longer says it."""
+        if self._trouble is not None:
+            self.amend(Amendment(step=self._trouble[0]))
+            self._trouble = None
 
     def add_log(self, lines: Sequence[str]) -> None:
         self._write(lambda: self._journal.add_log(self._deployment, lines))

@@ -114,6 +114,7 @@ class Driver:
             self._meter.note(goal, seen)
             step = next_step(goal, seen)
             if isinstance(step, Succeeded | RolledBack | Failed):
+                diary.leave_trouble()
                 self._tenure.relax()
                 return goal, self._patience.told(step)
             if not diary.inside:
@@ -154,8 +155,8 @@ class Driver:
         if entering:
             self._tenure.extend(self._section_s(seen))
             self._extended = True
-        name = step_name(step)
-        diary.begin_step(name)
+        name, said = step_name(step), sentence(step, goal)
+        diary.begin_step(name, said)
         began_s, error = self._clock.now_s(), None
         try:
             try:
@@ -174,7 +175,7 @@ class Driver:
         if error is None:
             self._patience.passed(seen, step)
         took_s = round(self._clock.now_s() - began_s, 3)
-        diary.end_step(StepRecord(name, took_s, sentence(step, goal), error))
+        diary.end_step(StepRecord(name, took_s, said, error))
         return goal
 
     def _after_silence(

@@ -50,6 +50,8 @@ class Worker:
         self._hears = False
         self._troubles = 0
         self._trouble = ""
+        #: What is wrong, as long as it could not be written down.
+        self._unwritten = ""
 
     def poke(self, wake: Wake) -> None:
         """Something happened: look when the time has come. Any thread."""
@@ -133,7 +135,8 @@ class Worker:
         except RefitdError as error:
             self._try_later("look.refused", error)
         else:
-            self._troubles, self._trouble, self._hears = 0, "", True
+            self._troubles, self._hears = 0, True
+            self._trouble = self._unwritten = ""
             if looked.held:
                 # What only the rows' own times show counts as written just now.
                 last_s = now_s if ready or burst.last_s is None else burst.last_s
@@ -162,19 +165,24 @@ class Worker:
     def _try_later(self, event: str, error: RefitdError) -> None:
         self._troubles += 1
         self._hears = False
-        self._say(event, error)
+        if self._say(event, error):
+            self._unwritten = str(error)
         if self._stopping.is_set():
             return
-        with suppress(DatabaseError):
-            self._journal.set_problem(self.name, str(error))
+        if self._unwritten:
+            with suppress(DatabaseError):
+                self._journal.set_problem(self.name, self._unwritten)
+                self._unwritten = ""
         delay_s = retry_delay_s(self._troubles, 0.5, self._timing.suspect_poll_s)
         self._timer.at(f"retry {self.name}", delay_s, lambda: self.poke("retry"))
 
-    def _say(self, event: str, error: RefitdError) -> None:
-        """Trouble is logged when it begins or changes, not at every try."""
-        if gist(str(error)) != self._trouble:
-            self._trouble = gist(str(error))
-            self._log.warning(event, error=str(error))
+    def _say(self, event: str, error: RefitdError) -> bool:
+        """Trouble is logged when it begins or changes, not at every try; answers whether it did."""
+        if gist(str(error)) == self._trouble:
+            return False
+        self._trouble = gist(str(error))
+        self._log.warning(event, error=str(error))
+        return True
 
     def _plan_ahead(self) -> None:
         """Set the alarms that the database asks for: the watch window, a delayed retry."""
