@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from refitd.core.container import Container
 from refitd.core.goal import (
     Drain,
     Failed,
@@ -156,6 +157,22 @@ def test_restart() -> None:
         "remove_canary",
         "restart",
     ]
+
+
+def test_restart_of_one_that_falls_over_meanwhile() -> None:
+    """What the engine starts again by its policy is not what was wanted: it is restarted, and only
+    then is it to blame for what it does."""
+    goal = goal_of(way="restart", canary_proven=True)
+    again = container("old", "api", started_at="later", restart_count=3)
+    fell = Verdict("failed", "it fell over")
+    by_hand = replace(again, restart_count=0)
+
+    def step(goal: Goal, old: Container) -> str:
+        return step_name(next_step(goal, Seen(old, verdicts={"old": fell})))  # type: ignore[arg-type]
+
+    assert step(goal, again) == "restart"
+    assert step(replace(goal, restarted=True), again) == "turn_back"
+    assert step(goal, by_hand) == "turn_back"
 
 
 def test_paused() -> None:

@@ -216,6 +216,8 @@ class World:
                 raise Refused(str(step))
             if mishap != "lost":
                 self._perform(step)
+                if isinstance(step, Restart) and step.id == self.goal.old_id and mishap is None:
+                    self.goal = replace(self.goal, restarted=True)
         except Refused as error:
             if self.goal.turned is None and mishap != "unheard":
                 self.goal = replace(self.goal, turned=f"refused: {error}")

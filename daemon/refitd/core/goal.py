@@ -62,6 +62,8 @@ class Goal:
     canary_proven: bool = False
     drained: bool = False
     turned: str | None = None
+    #: The engine has answered that it restarted the old one in place.
+    restarted: bool = field(default=False, kw_only=True)
     #: It was restarted in place, and not proven: from there is no way back. When the life began in
     #: which it was given up.
     restarted_at: str = field(default="", kw_only=True)

@@ -103,7 +103,10 @@ def turned_back(goal: Goal, seen: Seen, cause: str) -> Goal:
 
 
 def _was_restarted(goal: Goal, old: Container) -> bool:
-    return old.started_at != goal.old_started_at
+    """By us, whether or not that was written down; or by hand, which is as good. What the engine
+    starts by the policy of one that falls over, it counts; a restart begins that count anew."""
+    began_anew = old.started_at != goal.old_started_at and old.restart_count == 0
+    return goal.restarted or began_anew
 
 
 def enters_critical_section(goal: Goal, step: Step) -> bool:

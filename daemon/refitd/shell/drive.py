@@ -176,6 +176,8 @@ class Driver:
             self._patience.passed(seen, step)
         took_s = round(self._clock.now_s() - began_s, 3)
         diary.end_step(StepRecord(name, took_s, said, error))
+        if isinstance(step, Restart) and step.id == goal.old_id and error is None:
+            goal = diary.note(replace(goal, restarted=True))
         return goal
 
     def _after_silence(

@@ -29,6 +29,23 @@ def test_command_that_does_not_end(yard: DockerYard) -> None:
         assert time.monotonic() - began < 10
 
 
+def test_what_a_policy_starts_is_counted_and_a_restart_begins_anew(yard: DockerYard) -> None:
+    """Both begin another life; by the count it is told which of the two it was."""
+    falls_once = "test -e /opt/was && exec sleep 1000; touch /opt/was; exit 3"
+    again = {"RestartPolicy": {"Name": "unless-stopped"}}
+    command = ["sh", "-c", falls_once]
+    id_ = run(yard, "web", Entrypoint=[], Cmd=command, HostConfig=again, StopTimeout=0)
+    deadline = time.monotonic() + 30
+    while not (get(yard, id_).runs and get(yard, id_).restart_count):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    counted = get(yard, id_)
+    yard.engine.restart(id_)
+    after = get(yard, id_)
+    assert (counted.restart_count, after.restart_count) == (1, 0)
+    assert after.started_at != counted.started_at
+
+
 def test_stop_waits_as_long_as_the_container_takes(yard: DockerYard) -> None:
     """A stop goes by the container's own timeout, and answers when it is over."""
     deaf = ["sh", "-c", "trap '' TERM; while :; do sleep 1; done"]
