@@ -202,11 +202,15 @@ class Panel:
 
     @contextmanager
     def daemon(self, **environment: str) -> Iterator[Daemon]:
-        """`refitd run`, listening; stopped by SIGTERM at the end."""
+        """`refitd run`, listening; stopped by SIGTERM at the end. What it said is told with whatever
+        does not hold meanwhile."""
         daemon = Daemon(self.config(), self.folder, environment=environment)
         try:
             daemon.wait_until_it_listens()
             yield daemon
+        except AssertionError as failure:
+            failure.add_note(daemon.story())
+            raise
         finally:
             daemon.end()
 

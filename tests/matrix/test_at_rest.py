@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rig.dockerd import Dockerd
 from rig.engine_proxy import EngineProxy
-from tests.acceptance.panel import Daemon, merged, until
+from tests.acceptance.panel import merged, until
 from tests.matrix.conftest import Panels
 from tests.matrix.scenes import SETTINGS
 
@@ -19,8 +19,7 @@ def test_killed_between_two_looks(panels: Panels, own_dockerd: Dockerd, tmp_path
         panel.settings = merged(SETTINGS, {"timing": {"poll": "15s"}})
         panel.docker_host = engine.host
         panel.sql("select refitd.watch('public.modules')")
-        daemon = Daemon(panel.config(), panel.folder)
-        try:
+        with panel.daemon() as daemon:
             daemon.wait_for("target.adopted")
             looks = len(engine.calls)
             until(lambda: len(engine.calls) > looks, "a poll", 30.0, every_s=0.05)
@@ -35,8 +34,6 @@ def test_killed_between_two_looks(panels: Panels, own_dockerd: Dockerd, tmp_path
             until(panel.serves, "it serves", 30.0)
             assert panel.container().attrs["State"]["StartedAt"] > before
             assert panel.deployments() == []
-        finally:
-            daemon.end()
 
 
 def _is_calm(engine: EngineProxy) -> bool:

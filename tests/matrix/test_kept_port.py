@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from rig.dockerd import Dockerd
 from rig.ports import answers
-from tests.acceptance.panel import Daemon, Panel, merged, until
+from tests.acceptance.panel import Panel, merged, until
 from tests.matrix import kept_port
 from tests.matrix.conftest import Panels
 from tests.matrix.scenes import SCENES, SETTINGS
@@ -26,7 +24,7 @@ def test_refitd_goes_on_trying_until_it_is_given_back(panels: Panels, own_docker
     with panels() as panel:
         panel.settings = merged(SETTINGS, {})
         panel.sql("select refitd.watch('public.modules')")
-        with _daemon(panel) as daemon:
+        with panel.daemon() as daemon:
             daemon.wait_for("target.adopted")
             before = str(panel.container().id)
             if not _have_it_kept(panel, own_dockerd):
@@ -58,7 +56,7 @@ def _way_back(panel: Panel, dockerd: Dockerd) -> bool:
     scene = next(each for each in SCENES if each.name == "back in the watch window")
     scene.set_up(panel)
     before = str(panel.container().id)
-    with _daemon(panel) as daemon:
+    with panel.daemon() as daemon:
         daemon.wait_for("target.adopted")
         scene.act(panel)
         daemon.wait_for("deployment.ended", result="succeeded")
@@ -66,7 +64,7 @@ def _way_back(panel: Panel, dockerd: Dockerd) -> bool:
         daemon.process.kill()
         dockerd.crash()
     dockerd.start()
-    with _daemon(panel):
+    with panel.daemon():
         kept = kept_port.is_kept(panel)
         if kept:
             until(lambda: "already allocated" in _detail(panel), "the status says it", 30.0)
@@ -74,17 +72,6 @@ def _way_back(panel: Panel, dockerd: Dockerd) -> bool:
             kept_port.give_back(dockerd)
         until(lambda: not scene.unlike(panel, before), "the end", 60.0, every_s=0.2)
     return kept
-
-
-@contextmanager
-def _daemon(panel: Panel) -> Iterator[Daemon]:
-    daemon = Daemon(panel.config(), panel.folder)
-    try:
-        yield daemon
-    except AssertionError as failure:
-        raise AssertionError(f"{failure}\n{daemon.story()}") from None
-    finally:
-        daemon.end()
 
 
 def _have_it_kept(panel: Panel, dockerd: Dockerd) -> bool:

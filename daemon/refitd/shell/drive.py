@@ -176,6 +176,7 @@ class Driver:
             self._patience.passed(seen, step)
         took_s = round(self._clock.now_s() - began_s, 3)
         diary.end_step(StepRecord(name, took_s, said, error))
+        # Not by the hands: only by now the critical section has begun, which no write may end.
         if isinstance(step, Restart) and step.id == goal.old_id and error is None:
             goal = diary.note(replace(goal, restarted=True))
         return goal

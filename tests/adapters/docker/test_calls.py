@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from refitd.adapters.docker_engine import TIMED_OUT
 from tests.adapters.docker.conftest import DockerYard
@@ -29,16 +30,15 @@ def test_command_that_does_not_end(yard: DockerYard) -> None:
         assert time.monotonic() - began < 10
 
 
-def test_what_a_policy_starts_is_counted_and_a_restart_begins_anew(yard: DockerYard) -> None:
+def test_what_a_policy_starts_is_counted_and_a_restart_begins_anew(
+    yard: DockerYard, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
     """Both begin another life; by the count it is told which of the two it was."""
     falls_once = "test -e /opt/was && exec sleep 1000; touch /opt/was; exit 3"
     again = {"RestartPolicy": {"Name": "unless-stopped"}}
     command = ["sh", "-c", falls_once]
     id_ = run(yard, "web", Entrypoint=[], Cmd=command, HostConfig=again, StopTimeout=0)
-    deadline = time.monotonic() + 30
-    while not (get(yard, id_).runs and get(yard, id_).restart_count):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    eventually(lambda: get(yard, id_).restart_count == 1 and get(yard, id_).runs)
     counted = get(yard, id_)
     yard.engine.restart(id_)
     after = get(yard, id_)
